@@ -1,0 +1,96 @@
+"""Trains the hourglass on a prepared public data set and prints how well it finds people it has never seen.
+
+    python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
+    python benchmarks/pose_accuracy.py utd_mhad --data data/utd_mhad --run runs/utd_mhad
+
+Most epochs are spent on small crops, where a step costs a fraction; a second stage then continues on larger ones.
+A training that was stopped goes on where it was when the same command is given again.
+"""
+
+import argparse
+import json
+import platform
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.model_selection import GroupShuffleSplit
+
+from pose.annotations import read_annotations
+from pose.augmentation import Augmentation
+from pose.checkpoints import load_model
+from pose.evaluation import evaluate
+from pose.metrics import ARMS, mean_pose, score
+from pose.training import TrainConfig, fit
+
+SEED = 0
+STAGES = {
+    "utd_mhad": [TrainConfig(inp_res=128, epochs=4, seed=SEED)],
+    "lsp": [
+        TrainConfig(inp_res=128, epochs=24, seed=SEED, augmentation=Augmentation(rot=40)),
+        TrainConfig(inp_res=192, epochs=8, seed=SEED, augmentation=Augmentation(rot=40), learning_rate=5e-4),
+    ],
+}
+
+
+def split_utd_mhad(annotations):
+    """Subjects 1, 3, 5 to train, of which one clip in twenty chooses the epoch; 2, 4, 6 to test. Rows of each."""
+    names = [Path(path).name for path in annotations.paths]
+    subjects = np.array([int(name.split("_")[1][1:]) for name in names])
+    clips = np.array([name.rpartition("_")[0] for name in names])
+    odd = np.flatnonzero(subjects % 2 == 1)
+    train, choose = next(GroupShuffleSplit(1, test_size=0.05, random_state=SEED).split(odd, groups=clips[odd]))
+    return odd[train], odd[choose][::5], np.flatnonzero(subjects % 2 == 0)
+
+
+def split_lsp(annotations):
+    """4,500 images to train, of which 150 choose the epoch; 500 to test. Rows of each."""
+    shuffled = np.random.default_rng(SEED).permutation(len(annotations))
+    return shuffled[650:], shuffled[500:650], shuffled[:500]
+
+
+def train(annotations, rows, run, stages):
+    """Trains stage after stage, each from the best weights of the one before; returns the model and the seconds."""
+    fit_rows, choose_rows = rows
+    seconds_file = run / "seconds.json"
+    model = stages[0].build_model()
+    for number, config in enumerate(stages, start=1):
+        started = time.perf_counter()
+        fit(model, config.build_dataset(annotations.select(fit_rows), is_train=True),
+            config.build_dataset(annotations.select(choose_rows), is_train=False),
+            config, run / f"stage_{number}", resume=True)  # fmt: skip
+        seconds = json.loads(seconds_file.read_text()) if seconds_file.exists() else []
+        seconds_file.write_text(json.dumps([*seconds, time.perf_counter() - started]))
+    return model, sum(json.loads(seconds_file.read_text()))
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("set", choices=STAGES)
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and joints.txt")
+    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and the table")
+    args = parser.parse_args(argv)
+
+    annotations = read_annotations(args.data / "joints.txt", args.data / "images")
+    split = {"utd_mhad": split_utd_mhad, "lsp": split_lsp}[args.set]
+    *rows, test_rows = split(annotations)
+    model, seconds = train(annotations, rows, args.run, STAGES[args.set])
+
+    test, final = annotations.select(test_rows), STAGES[args.set][-1]
+    trained = evaluate(model, final.build_dataset(test, is_train=False))
+    baseline = score(mean_pose(annotations.landmarks[rows[0]], test.landmarks), test.landmarks)
+    lines = [f"{args.set}: {len(rows[0])} images to train, {len(rows[1])} to choose the epoch, {len(test)} to test",
+             f"seed {SEED}; {sum(c.epochs for c in STAGES[args.set])} epochs in {seconds / 60:.0f} minutes on "
+             f"{torch.get_num_threads()} thread(s) of {platform.processor() or platform.machine()}", "", str(trained), ""]  # fmt: skip
+    for name, scores in (("hourglass", trained), ("mean pose", baseline)):
+        arms = scores.mean(scores.pck[0.2], ARMS)
+        shares = "  ".join(f"{key} {value:.3f}" for key, value in scores.summary().items())
+        lines.append(f"{name}: {shares}  arms pck@0.2 {arms:.3f}")
+    print("\n".join(lines))
+    (args.run / "table.txt").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

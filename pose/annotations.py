@@ -1,0 +1,173 @@
+"""joints.txt: which image shows which landmarks.
+
+One image a line, `image_name x1 y1 x2 y2 … x20 y20`, pixels in that image, separated by white space. The
+numbers are the last fields, so a name may hold spaces. Blank lines and lines that begin with # are skipped.
+`nan nan` and `0 0` (what the Kinect writes for an untracked joint) mean that the joint is not labelled.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+
+from pose.skeleton import KINECT20
+
+MAX_FAULTS_SHOWN = 20
+
+
+class AnnotationError(ValueError):
+    """A joints file with faults. `faults` has one message for each: file, line, what is wrong, what to do."""
+
+    def __init__(self, faults):
+        self.faults = faults
+        shown = faults[:MAX_FAULTS_SHOWN]
+        more = [f"… and {len(faults) - len(shown)} more"] if len(faults) > len(shown) else []
+        super().__init__("\n".join([f"{len(faults)} fault(s) in the joints file:", *shown, *more]))
+
+
+class Annotations(Mapping):
+    """The dictionary {image_path: [(x, y), …]}, read-only, kept in one array so that a million images fit.
+
+    paths: list of M str, in the order of the file.
+    landmarks: (M, K, 2) float32, x then y, image px, NaN where not labelled.
+    """
+
+    def __init__(self, paths, landmarks):
+        self.paths = list(paths)
+        self.landmarks = np.asarray(landmarks, np.float32)
+        self._row = {path: i for i, path in enumerate(self.paths)}
+
+    def __getitem__(self, path):
+        return [(x, y) for x, y in self.landmarks[self._row[path]].tolist()]
+
+    def __iter__(self):
+        return iter(self.paths)
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __repr__(self):
+        return f"Annotations({len(self)} images, {self.landmarks.shape[1]} joints)"
+
+    def select(self, rows):
+        """The annotations of these rows (integers or a boolean mask), in that order."""
+        rows = np.arange(len(self))[rows]
+        return Annotations([self.paths[i] for i in rows], self.landmarks[rows])
+
+
+def as_annotations(annotations):
+    """Any {image_path: [(x, y), …]} as `Annotations`. Raises ValueError where an image has another joint count."""
+    if isinstance(annotations, Annotations):
+        return annotations
+    counts = {len(landmarks) for landmarks in annotations.values()}
+    if len(counts) > 1:
+        raise ValueError(f"every image needs the same number of joints, found {sorted(counts)}")
+    return Annotations(annotations.keys(), list(annotations.values()))
+
+
+def read_annotations(joints_txt, image_dir, num_joints=len(KINECT20)):
+    """The labels of a joints file.
+
+    joints_txt: path of the text file (UTF-8; format at the top of this module).
+    image_dir: the folder that the image names are relative to.
+    Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels a joint, (nan, nan) where not labelled.
+    Raises AnnotationError with *all* faults of the file, FileNotFoundError where the file or folder is missing.
+    """
+    joints_txt, image_dir = Path(joints_txt), Path(image_dir)
+    if not joints_txt.is_file():
+        raise FileNotFoundError(f"{joints_txt}: there is no such joints file; check the path")
+    if not image_dir.is_dir():
+        raise FileNotFoundError(f"{image_dir}: there is no such image folder; check the path")
+
+    paths, landmarks, faults, first_line = [], [], [], {}
+    with open(joints_txt, encoding="utf-8-sig", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, start=1):
+            line = line.strip()
+            if not line or line.startswith("#"):
+                continue
+            try:
+                name, numbers = _parse_line(line, num_joints)
+                if name in first_line:
+                    raise _Fault(
+                        f"{name!r} stands on line {first_line[name]} already; keep one of the two lines"
+                    )
+                first_line[name] = number
+                paths.append(_image_path(image_dir, name))
+                landmarks.append(numbers)
+            except _Fault as fault:
+                faults.append(f"{joints_txt}, line {number}: {fault}")
+    if not paths and not faults:
+        faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
+    if faults:
+        raise AnnotationError(faults)
+    landmarks = np.array(landmarks, np.float32).reshape(-1, num_joints, 2)
+    landmarks[(landmarks == 0).all(axis=-1)] = np.nan
+    return Annotations(paths, landmarks)
+
+
+class _Fault(Exception):
+    """What is wrong with one line and what to do."""
+
+
+def _parse_line(line, num_joints):
+    """Name and 2·num_joints floats of one line."""
+    count = 2 * num_joints
+    fields = line.rsplit(maxsplit=count)
+    found = len(line.split()) - 1
+    if len(fields) <= count:
+        raise _Fault(f"expected an image name and {count} numbers (x y of {num_joints} joints), found {found} fields "
+                     "after the name; add the missing ones, with 'nan nan' for a joint without label")  # fmt: skip
+    name, fields = fields[0], fields[1:]
+    try:
+        numbers = [float(field) for field in fields]
+    except ValueError:
+        wrong = next(field for field in fields if not _is_number(field))
+        raise _Fault(
+            f"{wrong!r} is not a number; write pixels with a decimal point, or nan for a joint without label"
+        ) from None
+    if any(math.isinf(number) for number in numbers):
+        raise _Fault("a coordinate is infinite; write pixels, or 'nan nan' for a joint without label")
+    if any(math.isnan(x) != math.isnan(y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)):
+        raise _Fault("a joint has only one of x and y; write both, or 'nan nan'")
+    if _is_number(name.split()[-1]) and found > count:
+        raise _Fault(f"expected {count} numbers (x y of {num_joints} joints) after the image name, found more: is "
+                     "this another skeleton, or another column in front?")  # fmt: skip
+    return name, numbers
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _image_path(image_dir, name):
+    """The path of image `name`, which must lie inside `image_dir` and exist."""
+    if "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in name.split("/"):
+        raise _Fault(f"{name!r} leaves the image folder; write names relative to {image_dir}, with / and without ..")
+    path = os.path.join(image_dir, name)
+    if not os.path.isfile(path):
+        raise _Fault(f"there is no image {path}; correct the name, add the image or remove the line")
+    return path
+
+
+def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
+    """Writes {image_path: landmarks (K, 2) in image px} as a joints file that `read_annotations` reads back.
+
+    image_dir: paths are written relative to this folder; without it they are written as they are.
+    NaN landmarks are written as `nan nan`. Three decimals.
+    Raises FileExistsError where the file is there and `overwrite` is false.
+    """
+    joints_txt = Path(joints_txt)
+    if joints_txt.exists() and not overwrite:
+        raise FileExistsError(f"{joints_txt} is there already; choose another name or pass overwrite=True")
+    joints_txt.parent.mkdir(parents=True, exist_ok=True)
+    with open(joints_txt, "w", encoding="utf-8") as file:
+        for path, landmarks in annotations.items():
+            name = Path(path).relative_to(image_dir).as_posix() if image_dir else str(path)
+            numbers = " ".join(f"{value:.3f}" for xy in landmarks for value in xy)
+            file.write(f"{name} {numbers}\n")

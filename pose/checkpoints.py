@@ -1,0 +1,68 @@
+"""Weights on disk, in safetensors: no pickle, and a file is whole or not there at all."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from pose.hourglass import StackedHourglass
+from pose.skeleton import KINECT20
+
+
+def save_tensors(path, tensors, about):
+    """Writes {name: tensor} and a JSON-able dictionary `about`; a kill at any moment leaves the old or the new file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(tensors, beside, metadata={"about": json.dumps(about)})
+        with open(beside, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_whole(path, text):
+    """Writes a text file so that a kill at any moment leaves the old or the new one."""
+    path = Path(path)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def load_tensors(path):
+    """{name: tensor} and `about` of a file from `save_tensors`. Raises FileNotFoundError and ValueError."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such checkpoint; train one first or check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["about"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{path}: is not a checkpoint of this project ({error})") from None
+
+
+def save_model(path, model, skeleton=KINECT20, **about):
+    """Writes a `StackedHourglass`: weights, settings, joint names, and whatever JSON-able `about` says of it."""
+    about = {"kind": "hourglass", "settings": model.settings, "joints": list(skeleton.names), **about}
+    save_tensors(path, model.state_dict(), about)
+
+
+def load_model(path, device="cpu"):
+    """The `StackedHourglass` of a file from `save_model`, in evaluation mode; `model.about` is what was saved with it.
+
+    Raises FileNotFoundError, and ValueError where the file is something else.
+    """
+    tensors, about = load_tensors(path)
+    if about.get("kind") != "hourglass":
+        raise ValueError(f"{path}: holds a {about.get('kind')}, not an hourglass; give best.safetensors of a pose run")
+    model = StackedHourglass(**about["settings"])
+    model.load_state_dict(tensors)
+    model.about = about
+    return model.to(torch.device(device), memory_format=torch.channels_last).eval()

@@ -1,0 +1,144 @@
+"""The stacked hourglass of Newell, Yang and Deng, "Stacked Hourglass Networks for Human Pose Estimation", ECCV 2016.
+
+The modules carry the names of the widely used PyTorch version, so that its MPII checkpoints fit.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+DEPTH = 4  # how often an hourglass halves its input
+
+
+class Bottleneck(nn.Module):
+    """A pre-activation residual unit: 1×1, 3×3, 1×1 convolutions from `inputs` to 2·`planes` channels."""
+
+    def __init__(self, inputs, planes):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, planes, 1)
+        self.bn2 = nn.BatchNorm2d(planes)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1)
+        self.bn3 = nn.BatchNorm2d(planes)
+        self.conv3 = nn.Conv2d(planes, 2 * planes, 1)
+        self.downsample = nn.Sequential(nn.Conv2d(inputs, 2 * planes, 1)) if inputs != 2 * planes else None
+
+    def forward(self, x):
+        y = self.conv1(F.relu(self.bn1(x)))
+        y = self.conv2(F.relu(self.bn2(y)))
+        y = self.conv3(F.relu(self.bn3(y)))
+        return y + (x if self.downsample is None else self.downsample(x))
+
+
+def residual(inputs, planes):
+    return nn.Sequential(Bottleneck(inputs, planes))
+
+
+class Hourglass(nn.Module):
+    """Halves its input `DEPTH` times and doubles it again, with a side branch at each size."""
+
+    def __init__(self, channels):
+        super().__init__()
+        # At each size: the side branch, before the smaller size, after it; the smallest has one more in the middle.
+        levels = [4] + [3] * (DEPTH - 1)
+        self.hg = nn.ModuleList(
+            nn.ModuleList(residual(channels, channels // 2) for _ in range(count)) for count in levels
+        )
+
+    def forward(self, x, level=DEPTH - 1):
+        branch, before, after, *middle = self.hg[level]
+        y = before(F.max_pool2d(x, 2))
+        y = middle[0](y) if level == 0 else self(y, level - 1)
+        return branch(x) + F.interpolate(after(y), scale_factor=2, mode="nearest")
+
+
+class StackedHourglass(nn.Module):
+    """Hourglasses one after the other, each with heatmaps of its own that are supervised and fed to the next.
+
+    num_stacks: how many; num_joints: heatmaps each; channels: the width (256 in the paper).
+    loss: what the network is trained with, and so what its last layer means.
+        "mse": its scores are the heatmaps, Gaussians of height 1 (as in the paper and in MPII checkpoints).
+        "cross_entropy": the softmax of its scores over all positions is the probability of the joint's place. It is
+        scaled by 2π·sigma², so that a perfect prediction is the same Gaussian of height 1.
+    sigma: that Gaussian's standard deviation in heatmap px.
+
+    The image's normalisation (`mean`, `std`, of RGB in 0 … 1) is part of the network.
+    """
+
+    def __init__(self, num_stacks=1, num_joints=20, channels=256, loss="cross_entropy", sigma=1.0):
+        super().__init__()
+        if loss not in ("mse", "cross_entropy"):
+            raise ValueError(f"loss is 'mse' or 'cross_entropy', not {loss!r}")
+        self.settings = dict(num_stacks=num_stacks, num_joints=num_joints, channels=channels, loss=loss, sigma=sigma)
+        self.num_stacks, self.num_joints, self.loss, self.sigma = num_stacks, num_joints, loss, sigma
+        self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
+        self.register_buffer("std", torch.full((3, 1, 1), 0.25))
+
+        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = residual(64, 64)
+        self.layer2 = residual(128, 128)
+        self.layer3 = residual(256, channels // 2)
+
+        self.hg = nn.ModuleList(Hourglass(channels) for _ in range(num_stacks))
+        self.res = nn.ModuleList(residual(channels, channels // 2) for _ in range(num_stacks))
+        self.fc = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU())
+            for _ in range(num_stacks)
+        )
+        self.score = nn.ModuleList(nn.Conv2d(channels, num_joints, 1) for _ in range(num_stacks))
+        self.fc_ = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(num_stacks - 1))
+        self.score_ = nn.ModuleList(nn.Conv2d(num_joints, channels, 1) for _ in range(num_stacks - 1))
+
+    def forward(self, images):
+        """The heatmaps of each stack; the last is the prediction.
+
+        images: (N, 3, S, S') float, RGB in 0 … 1, sides divisible by 64.
+        Returns a list of num_stacks tensors (N, num_joints, S/4, S'/4) float32, rows y and columns x.
+        Raises ValueError for images of another shape.
+        """
+        _check_images(images)
+        x = (images - self.mean) / self.std
+        x = F.relu(self.bn1(self.conv1(x)))  # (N, 64, S/2, S'/2)
+        x = F.max_pool2d(self.layer1(x), 2)  # (N, 128, S/4, S'/4)
+        x = self.layer3(self.layer2(x))  # (N, channels, S/4, S'/4)
+        heatmaps = []
+        for i in range(self.num_stacks):
+            y = self.fc[i](self.res[i](self.hg[i](x)))
+            score = self.score[i](y)
+            heatmaps.append(self._heatmaps(score))
+            if i + 1 < self.num_stacks:
+                x = x + self.fc_[i](y) + self.score_[i](score)
+        return heatmaps
+
+    def _heatmaps(self, score):
+        score = score.float()
+        if self.loss == "mse":
+            return score
+        probability = score.flatten(2).softmax(dim=2).view_as(score)
+        return probability * (2 * math.pi * self.sigma**2)
+
+
+def _check_images(images):
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"expected images of shape (N, 3, height, width), got {tuple(images.shape)}")
+    height, width = images.shape[2:]
+    if height % 64 or width % 64 or not height or not width:
+        raise ValueError(f"the sides of an image must be divisible by 64 (256, say), got {height} × {width}")
+
+
+def hg1(num_joints=20, **settings):
+    """One stack (3.6 M parameters)."""
+    return StackedHourglass(1, num_joints, **settings)
+
+
+def hg2(num_joints=20, **settings):
+    """Two stacks (6.7 M parameters)."""
+    return StackedHourglass(2, num_joints, **settings)
+
+
+def hg8(num_joints=20, **settings):
+    """Eight stacks (25.6 M parameters), the paper's network."""
+    return StackedHourglass(8, num_joints, **settings)

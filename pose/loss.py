@@ -1,0 +1,26 @@
+"""The loss: each stack's heatmaps against the Gaussians, joints without label left out."""
+
+import math
+
+import torch
+
+
+def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
+    """Sum over the stacks of the mean loss over all N · K joints; a joint whose target is zero contributes nothing.
+
+    outputs: the list of heatmaps (N, K, H, W) that `StackedHourglass` returns.
+    heatmaps: (N, K, H, W), the targets from `landmarks_to_heatmaps`; zero where not labelled or outside the crop.
+    kind: "mse", the mean over the positions of the squared difference, or "cross_entropy", −Σ t·log p with the
+        target t normalised to sum 1 and p the predicted probability of each position.
+    sigma: of the Gaussians, in heatmap px.
+    Dividing by all joints, not by the labelled ones, makes the loss of a batch the mean of the losses of its parts.
+    """
+    labelled = heatmaps.amax(dim=(2, 3)) > 0  # (N, K)
+    if kind == "mse":
+        per_joint = [(output - heatmaps).square().mean(dim=(2, 3)) for output in outputs]
+    else:
+        target = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
+        height = 2 * math.pi * sigma**2  # probability · height is the heatmap, see StackedHourglass
+        tiny = torch.finfo(torch.float32).tiny
+        per_joint = [-(target * (output / height).clamp_min(tiny).log()).sum(dim=(2, 3)) for output in outputs]
+    return sum((loss * labelled).mean() for loss in per_joint)

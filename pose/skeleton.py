@@ -1,0 +1,70 @@
+"""The joints of a body as data: their names, which mirror each other, which are joined by a limb."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Joint names in file order, and the limbs between them.
+
+    names: one name per joint; a joint of one side is called `left_…` or `right_…`
+        (the person's own left and right, not the picture's).
+    limbs: pairs of names that a drawing joins with a line.
+    torso: the two joints whose distance is the unit of PCK.
+    """
+
+    names: tuple[str, ...]
+    limbs: tuple[tuple[str, str], ...]
+    torso: tuple[str, str] = ("left_shoulder", "right_hip")
+
+    def __len__(self):
+        return len(self.names)
+
+    def index(self, name):
+        """The place of joint `name` in the order. Raises ValueError where there is no such joint."""
+        if name not in self.names:
+            raise ValueError(f"no joint is called {name!r}; the joints are: {', '.join(self.names)}")
+        return self.names.index(name)
+
+    @cached_property
+    def mirrored(self):
+        """For each joint the index of the joint that takes its place in a mirrored image, as a list."""
+        return [self.names.index(_other_side(name)) for name in self.names]
+
+    @cached_property
+    def limb_indices(self):
+        """`limbs` as pairs of indices, as a list."""
+        return [(self.index(a), self.index(b)) for a, b in self.limbs]
+
+    @cached_property
+    def torso_indices(self):
+        """`torso` as a pair of indices."""
+        return self.index(self.torso[0]), self.index(self.torso[1])
+
+
+def _other_side(name):
+    side, _, joint = name.partition("_")
+    return {"left": f"right_{joint}", "right": f"left_{joint}"}.get(side, name)
+
+
+KINECT20 = Skeleton(
+    names=(
+        "hip_center", "spine", "shoulder_center", "head",
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+        "left_wrist", "right_wrist", "left_hand", "right_hand",
+        "left_hip", "right_hip", "left_knee", "right_knee",
+        "left_ankle", "right_ankle", "left_foot", "right_foot",
+    ),
+    limbs=(
+        ("hip_center", "spine"), ("spine", "shoulder_center"), ("shoulder_center", "head"),
+        ("shoulder_center", "left_shoulder"), ("left_shoulder", "left_elbow"),
+        ("left_elbow", "left_wrist"), ("left_wrist", "left_hand"),
+        ("shoulder_center", "right_shoulder"), ("right_shoulder", "right_elbow"),
+        ("right_elbow", "right_wrist"), ("right_wrist", "right_hand"),
+        ("hip_center", "left_hip"), ("left_hip", "left_knee"),
+        ("left_knee", "left_ankle"), ("left_ankle", "left_foot"),
+        ("hip_center", "right_hip"), ("right_hip", "right_knee"),
+        ("right_knee", "right_ankle"), ("right_ankle", "right_foot"),
+    ),
+)  # fmt: skip
