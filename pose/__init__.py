@@ -1,0 +1,90 @@
+"""Human pose with a stacked hourglass: from a joints file and images to landmarks on the images."""
+
+from pose.annotations import AnnotationError, Annotations, read_annotations, write_annotations
+from pose.augmentation import Augmentation
+from pose.checkpoints import load_model, save_model
+from pose.dataset import Generic
+from pose.evaluation import evaluate, predict_dataset
+from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_image, transform_landmarks
+from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
+from pose.hourglass import StackedHourglass, hg1, hg2, hg8
+from pose.images import ImageError, read_image
+from pose.loss import heatmap_loss
+from pose.metrics import ARMS, PoseScores, auc, mean_pose, normalised_distances, pck, score
+from pose.mpii import MPII16, load_mpii_checkpoint
+from pose.plotting import (
+    LiveCurves,
+    draw_landmarks,
+    plot_annotations,
+    plot_comparison,
+    plot_heatmaps,
+    plot_history,
+    plot_landmarks,
+    plot_pck,
+    plot_sample,
+)
+from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
+from pose.preparation import PROJECT, SAMPLE, prepare, prepared, split
+from pose.runs import latest_run, new_run
+from pose.skeleton import KINECT20, Skeleton
+from pose.training import TrainConfig, fit
+
+__all__ = [
+    "ARMS",
+    "AnnotationError",
+    "Annotations",
+    "Augmentation",
+    "BOX_MARGIN",
+    "Generic",
+    "ImageError",
+    "KINECT20",
+    "LiveCurves",
+    "MPII16",
+    "PROJECT",
+    "PoseScores",
+    "Prediction",
+    "Predictor",
+    "SAMPLE",
+    "Skeleton",
+    "StackedHourglass",
+    "TrainConfig",
+    "auc",
+    "center_and_scale",
+    "crop_matrix",
+    "draw_landmarks",
+    "draw_predictions",
+    "evaluate",
+    "fit",
+    "heatmap_loss",
+    "heatmap_to_image",
+    "heatmaps_to_landmarks",
+    "hg1",
+    "hg2",
+    "hg8",
+    "landmarks_to_heatmaps",
+    "latest_run",
+    "load_model",
+    "load_mpii_checkpoint",
+    "mean_pose",
+    "new_run",
+    "normalised_distances",
+    "pck",
+    "plot_annotations",
+    "plot_comparison",
+    "plot_heatmaps",
+    "plot_history",
+    "plot_landmarks",
+    "plot_pck",
+    "plot_sample",
+    "predict_dataset",
+    "prepare",
+    "prepared",
+    "read_annotations",
+    "read_image",
+    "save_model",
+    "score",
+    "split",
+    "transform_landmarks",
+    "write_annotations",
+    "write_predictions",
+]

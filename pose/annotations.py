@@ -89,17 +89,20 @@ def read_annotations(joints_txt, image_dir, num_joints=len(KINECT20)):
                 continue
             try:
                 name, numbers = _parse_line(line, num_joints)
-                if name in first_line:
+                same = PurePosixPath(name)  # a.png and ./a.png are one image
+                if same in first_line:
                     raise _Fault(
-                        f"{name!r} stands on line {first_line[name]} already; keep one of the two lines"
+                        f"{name!r} stands on line {first_line[same]} already; keep one of the two lines"
                     )
-                first_line[name] = number
+                first_line[same] = number
                 paths.append(_image_path(image_dir, name))
                 landmarks.append(numbers)
             except _Fault as fault:
                 faults.append(f"{joints_txt}, line {number}: {fault}")
     if not paths and not faults:
-        faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
+        faults.append(
+            f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers"
+        )
     if faults:
         raise AnnotationError(faults)
     landmarks = np.array(landmarks, np.float32).reshape(-1, num_joints, 2)
@@ -147,8 +150,15 @@ def _is_number(text):
 
 def _image_path(image_dir, name):
     """The path of image `name`, which must lie inside `image_dir` and exist."""
-    if "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in name.split("/"):
-        raise _Fault(f"{name!r} leaves the image folder; write names relative to {image_dir}, with / and without ..")
+    if (
+        "\\" in name
+        or PurePosixPath(name).is_absolute()
+        or PureWindowsPath(name).drive
+        or ".." in name.split("/")
+    ):
+        raise _Fault(
+            f"{name!r} leaves the image folder; write names relative to {image_dir}, with / and without .."
+        )
     path = os.path.join(image_dir, name)
     if not os.path.isfile(path):
         raise _Fault(f"there is no image {path}; correct the name, add the image or remove the line")
@@ -160,14 +170,18 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
 
     image_dir: paths are written relative to this folder; without it they are written as they are.
     NaN landmarks are written as `nan nan`. Three decimals.
-    Raises FileExistsError where the file is there and `overwrite` is false.
+    Raises FileExistsError where the file is there and `overwrite` is false, ValueError for a name that could not be
+    read back.
     """
     joints_txt = Path(joints_txt)
     if joints_txt.exists() and not overwrite:
         raise FileExistsError(f"{joints_txt} is there already; choose another name or pass overwrite=True")
+    lines = []
+    for path, landmarks in annotations.items():
+        name = Path(path).relative_to(image_dir).as_posix() if image_dir else str(path)
+        if name != name.strip() or name.startswith("#") or "\n" in name or "\r" in name:
+            raise ValueError(f"{name!r} cannot stand in a joints file; rename the image")
+        numbers = " ".join(f"{value:.3f}" for xy in landmarks for value in xy)
+        lines.append(f"{name} {numbers}\n")
     joints_txt.parent.mkdir(parents=True, exist_ok=True)
-    with open(joints_txt, "w", encoding="utf-8") as file:
-        for path, landmarks in annotations.items():
-            name = Path(path).relative_to(image_dir).as_posix() if image_dir else str(path)
-            numbers = " ".join(f"{value:.3f}" for xy in landmarks for value in xy)
-            file.write(f"{name} {numbers}\n")
+    joints_txt.write_text("".join(lines), encoding="utf-8", errors="surrogateescape")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from pose.hourglass import StackedHourglass
 from pose.skeleton import KINECT20
@@ -19,9 +19,10 @@ def save_tensors(path, tensors, about):
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(tensors, beside, metadata={"about": json.dumps(about)})
-        with open(beside, "rb") as written:
-            os.fsync(written.fileno())
+        with open(beside, "wb") as file:
+            file.write(save(tensors, metadata={"about": json.dumps(about)}))
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -61,7 +62,9 @@ def load_model(path, device="cpu"):
     """
     tensors, about = load_tensors(path)
     if about.get("kind") != "hourglass":
-        raise ValueError(f"{path}: holds a {about.get('kind')}, not an hourglass; give best.safetensors of a pose run")
+        raise ValueError(
+            f"{path}: holds a {about.get('kind')}, not an hourglass; give best.safetensors of a pose run"
+        )
     model = StackedHourglass(**about["settings"])
     model.load_state_dict(tensors)
     model.about = about

@@ -5,7 +5,6 @@ import os
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 
@@ -41,11 +40,11 @@ def wrap(model):
     return DistributedDataParallel(model)
 
 
-def from_first(value):
-    """The first process's `value`, in all of them."""
+def from_first(make):
+    """What `make()` returns in the first process, in all of them; the others do not call it."""
     if size() == 1:
-        return value
-    box = [value]
+        return make()
+    box = [make() if rank() == 0 else None]
     dist.broadcast_object_list(box, src=0)
     return box[0]
 
@@ -57,19 +56,32 @@ def mean(tensor):
     return tensor / size()
 
 
+class _MeanOverProcesses(torch.autograd.Function):
+    """The mean of a tensor over all processes, through which gradients flow back to all of them."""
+
+    @staticmethod
+    def forward(ctx, tensor):
+        return mean(tensor.clone())
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return mean(gradient.clone())
+
+
 class SyncedBatchNorm2d(nn.BatchNorm2d):
     """Batch norm with the statistics of all processes' batches of equal size, for the CPU, where torch has none."""
 
     def forward(self, x):
         if not self.training:
             return super().forward(x)
-        wide = x.float()
-        mean = all_reduce(wide.mean(dim=(0, 2, 3))) / size()
-        centred = wide - mean[:, None, None]
-        variance = all_reduce(centred.square().mean(dim=(0, 2, 3))) / size()
+        wide = x.to(self.weight.dtype)
+        average = _MeanOverProcesses.apply(wide.mean(dim=(0, 2, 3)))
+        centred = wide - average[:, None, None]
+        variance = _MeanOverProcesses.apply(centred.square().mean(dim=(0, 2, 3)))
         with torch.no_grad():
             count = size() * x.numel() / x.shape[1]
-            self.running_mean.lerp_(mean, self.momentum)
+            self.running_mean.lerp_(average, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)

@@ -38,7 +38,7 @@ def heatmaps_to_landmarks(heatmaps):
     *batch, height, width = heatmaps.shape
     flat = heatmaps.reshape(-1, height * width).float()
     peak, place = flat.max(dim=1)
-    empty = flat.amin(dim=1) >= peak
+    empty = ~(flat.amin(dim=1) < peak)  # also where a network that diverged gives NaN
 
     values, dx, dy, inside = _windows(flat, place, height, width)
     x, y, fitted = _fit_gaussians(values / _nonzero(peak)[:, None], dx, dy, inside)

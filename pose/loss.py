@@ -15,6 +15,7 @@ def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
     sigma: of the Gaussians, in heatmap px.
     Dividing by all joints, not by the labelled ones, makes the loss of a batch the mean of the losses of its parts.
     """
+    heatmaps = heatmaps.to(outputs[0].dtype)
     labelled = heatmaps.amax(dim=(2, 3)) > 0  # (N, K)
     if kind == "mse":
         per_joint = [(output - heatmaps).square().mean(dim=(2, 3)) for output in outputs]
@@ -22,5 +23,7 @@ def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
         target = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
         height = 2 * math.pi * sigma**2  # probability · height is the heatmap, see StackedHourglass
         tiny = torch.finfo(torch.float32).tiny
-        per_joint = [-(target * (output / height).clamp_min(tiny).log()).sum(dim=(2, 3)) for output in outputs]
+        per_joint = [
+            -(target * (output / height).clamp_min(tiny).log()).sum(dim=(2, 3)) for output in outputs
+        ]
     return sum((loss * labelled).mean() for loss in per_joint)

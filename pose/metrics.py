@@ -68,7 +68,7 @@ class PoseScores:
 
     def mean(self, values, names=None):
         """The mean of a value a joint over all labels of the joints `names` (all joints by default)."""
-        chosen = np.array([name in (names or self.names) for name in self.names]) & (self.counts > 0)
+        chosen = np.array([name in (names or self.names) for name in self.names]) & np.isfinite(values)
         if not chosen.any():
             return float("nan")
         return float(np.average(values[chosen], weights=self.counts[chosen]))

@@ -1,14 +1,9 @@
-"""Training: one configuration, one loop, from a notebook cell, the command line, or `torchrun`."""
+"""The training loop."""
 
 import copy
-import csv
-import io
-import json
 import math
-import os
 import sys
 import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,63 +12,15 @@ from torch.utils.data import DataLoader, DistributedSampler
 from tqdm import tqdm
 
 from pose import distributed
-from pose.augmentation import Augmentation
-from pose.checkpoints import load_tensors, save_model, save_tensors, write_whole
-from pose.dataset import Generic
+from pose.checkpoints import load_tensors
 from pose.device import autocast, default_device, has_bf16, keep_freed_memory
 from pose.evaluation import evaluate
 from pose.heatmaps import heatmaps_to_landmarks
-from pose.hourglass import StackedHourglass
 from pose.loss import heatmap_loss
 from pose.metrics import normalised_distances, pck
+from pose.training.state import best_epoch, restore, save
 
 LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
-
-
-@dataclass
-class TrainConfig:
-    """Every hyperparameter of a training."""
-
-    num_stacks: int = 1  # 1, 2, 8 or any other number of hourglasses
-    channels: int = 256  # the network's width
-    loss: str = "cross_entropy"  # or "mse"
-    sigma: float = 1.0  # of the Gaussians, heatmap px
-    inp_res: int = 256  # side of the network's input, px; divisible by 64
-    epochs: int = 30
-    batch_size: int = 16  # over all processes together
-    learning_rate: float = 1e-3  # the highest: it rises over the first steps and falls as a cosine
-    warmup: float = 0.1  # share of the steps in which it rises
-    weight_decay: float = 0.01
-    ema_decay: float = 0.998  # of the averaged weights, which are the ones evaluated and kept
-    patience: int = 0  # stop after so many epochs without a better validation AUC; 0: never
-    bf16: bool | None = None  # None: where the device multiplies bf16 in hardware
-    workers: int = 0  # processes that load samples
-    seed: int = 0
-    tensorboard: bool = False  # also write TensorBoard's files into the run's folder
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    @property
-    def out_res(self):
-        """Side of the heatmaps, px."""
-        return self.inp_res // 4
-
-    def build_model(self):
-        """A freshly initialised `StackedHourglass`, the same for the same seed."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            return StackedHourglass(self.num_stacks, channels=self.channels, loss=self.loss, sigma=self.sigma)
-
-    def build_dataset(self, annotations, is_train):
-        """`Generic` with this configuration's sizes and augmentation."""
-        return Generic(annotations, is_train, self.inp_res, self.out_res, self.sigma,
-                       augmentation=self.augmentation, seed=self.seed)  # fmt: skip
-
-    def rate_at(self, step, steps):
-        """The learning rate of step 0 … steps−1: linear rise, then half a cosine down to zero."""
-        rise = max(1, round(self.warmup * steps))
-        if step < rise:
-            return self.learning_rate * (step + 1) / rise
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
 def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=None):
@@ -99,7 +46,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     average = copy.deepcopy(model).eval()
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay,
                                   fused=device.type == "cuda")  # fmt: skip
-    history = _start(run_dir, resume, config, model, average, optimizer)
+    history = restore(run_dir, resume, config, model, average, optimizer)
     loader = _loader(train_data, config, device)
 
     with _progress(config, loader, len(history)) as bar:
@@ -116,10 +63,10 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
             row |= _validate(average, valid_data, config, device, bf16)
             history.append(row)
             if distributed.rank() == 0:
-                _save(run_dir, history, config, model, average, optimizer, train_data.skeleton)
+                save(run_dir, history, config, model, average, optimizer, train_data.skeleton)
             if on_epoch:
                 on_epoch(history)
-    model.load_state_dict(load_tensors(run_dir / "best.safetensors")[0])
+    model.load_state_dict(distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors")[0]))
     return history
 
 
@@ -169,11 +116,10 @@ def _average(average, model, decay):
 
 
 def _validate(average, valid_data, config, device, bf16):
-    scores = None
-    if distributed.rank() == 0:
-        summary = evaluate(average, valid_data, config.batch_size, config.workers, device, bf16).summary()
-        scores = {f"valid_{name}": value for name, value in summary.items()}
-    return distributed.from_first(scores)
+    scores = distributed.from_first(
+        lambda: evaluate(average, valid_data, config.batch_size, config.workers, device, bf16).summary()
+    )
+    return {f"valid_{name}": value for name, value in scores.items()}
 
 
 def _loader(train_data, config, device):
@@ -196,74 +142,9 @@ def _progress(config, loader, epochs_done):
                 desc="training", mininterval=0.5, dynamic_ncols=True, disable=distributed.rank() > 0)  # fmt: skip
 
 
-def _best(history):
-    """The row of the best validation AUC."""
-    return max(history, key=lambda row: row["valid_auc"])
-
-
 def _stopped(history, config):
     """Whether early stopping has ended this training."""
-    return bool(config.patience and history) and history[-1]["epoch"] - _best(history)["epoch"] >= config.patience
-
-
-def _start(run_dir, resume, config, model, average, optimizer):
-    """The history so far: empty for a new run, else that of last.safetensors, whose state is loaded."""
-    last = run_dir / "last.safetensors"
-    if not last.exists():
-        return []
-    if not resume:
-        raise FileExistsError(
-            f"{run_dir} holds a training already; pass resume=True to go on with it, or choose another run_dir"
-        )
-    tensors, about = load_tensors(last)
-    _same_hyperparameters(last, about["config"], json.loads(json.dumps(asdict(config))))
-    for name, module in (("model", model), ("average", average)):
-        module.load_state_dict(_part(tensors, name))
-    state = optimizer.state_dict()
-    for name, tensor in _part(tensors, "optimizer").items():
-        parameter, value = name.split(".")
-        state["state"].setdefault(int(parameter), {})[value] = tensor
-    optimizer.load_state_dict(state)
-    return about["history"]
-
-
-def _part(tensors, prefix):
-    return {name.partition(".")[2]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
-
-
-def _same_hyperparameters(path, saved, now):
-    free = {"workers", "tensorboard"}  # what may change without changing the result
-    changed = [f"{name} {saved.get(name)} → {now[name]}" for name in now if saved.get(name) != now[name] and name not in free]
-    if changed:
-        raise ValueError(f"{path} was trained with other hyperparameters ({', '.join(changed)}); restore them or choose another run_dir")
-
-
-def _save(run_dir, history, config, model, average, optimizer, skeleton):
-    """Writes best.safetensors if this epoch is the best, last.safetensors, and history.csv."""
-    about = {"config": asdict(config), "history": history}
-    if _best(history) is history[-1]:
-        save_model(run_dir / "best.safetensors", average, skeleton, config=asdict(config), scores=history[-1])
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    for parameter, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in values.items()}
-    save_tensors(run_dir / "last.safetensors", tensors, about)
-    _write_history(run_dir / "history.csv", history)
-    if config.tensorboard:
-        _write_tensorboard(run_dir, history[-1])
-
-
-def _write_history(path, history):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, history[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_whole(path, text.getvalue())
-
-
-def _write_tensorboard(run_dir, row):
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(run_dir) as writer:
-        for name, value in row.items():
-            writer.add_scalar(name, value, row["epoch"])
+    return (
+        bool(config.patience and history)
+        and history[-1]["epoch"] - best_epoch(history)["epoch"] >= config.patience
+    )

@@ -1,0 +1,104 @@
+"""Starting from the widely used PyTorch checkpoints of this architecture, trained on MPII Human Pose.
+
+Andriluka et al., "2D Human Pose Estimation: New Benchmark and State of the Art Analysis", CVPR 2014.
+"""
+
+import pickle
+import re
+
+import numpy as np
+import torch
+
+from pose.hourglass import StackedHourglass
+from pose.skeleton import KINECT20
+
+# MPII's 16 joints in its order, by the Kinect's names where both have the joint.
+MPII16 = (
+    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
+    "hip_center", "shoulder_center", "upper_neck", "head",
+    "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+)  # fmt: skip
+MPII_MEAN = (0.4404, 0.4440, 0.4327)  # of its RGB images; its checkpoints do not divide by a deviation
+
+# Training scores saved beside the weights are numpy numbers; these make such a file loadable and run no code.
+# NumPy 1 wrote another name for the same function than NumPy 2 does.
+_NUMPY_NUMBERS = [
+    np.dtype,
+    np.dtypes.Float32DType,
+    np.dtypes.Float64DType,
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
+    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+]
+
+
+def load_mpii_checkpoint(path, num_joints=20):
+    """A `StackedHourglass` with the weights of an MPII checkpoint; its number of stacks is the file's.
+
+    path: a .pth or .pth.tar file, with or without `module.` before the names or a `state_dict` around them. Only
+        tensors and plain values are read: a file that asks to run code is refused.
+    num_joints: 20 starts each Kinect joint's filters from the MPII joint of the same name (spine, hands and feet
+        have none and start fresh); 16 keeps the checkpoint's own joints.
+    Raises FileNotFoundError, and ValueError where the file is no such checkpoint.
+    """
+    if num_joints not in (len(KINECT20), len(MPII16)):
+        raise ValueError(f"num_joints is 20 (the Kinect's) or 16 (MPII's), not {num_joints}")
+    weights = _read(path)
+    stacks = sum(name.startswith("score.") and name.endswith(".weight") for name in weights)
+    if not stacks or weights["score.0.weight"].shape[0] != len(MPII16):
+        raise ValueError(
+            f"{path}: has no score layers for MPII's 16 joints; is it a stacked hourglass trained on MPII?"
+        )
+    model = StackedHourglass(stacks, num_joints, channels=weights["score.0.weight"].shape[1], loss="mse")
+    if num_joints == len(KINECT20):
+        weights = _by_name(weights, model.state_dict())
+    model.mean.copy_(torch.tensor(MPII_MEAN)[:, None, None])
+    model.std.fill_(1.0)
+    _fill(model, weights, path)
+    return model.eval()
+
+
+def _read(path):
+    """{name: tensor} without the wrappings."""
+    try:
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError) as error:
+        # Torch's own message is left out: it advises to load the file all the same.
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        reason = f"it asks to run {asked[1]}" if asked else "it is damaged or something else"
+        raise ValueError(f"{path}: is not a file of plain tensors and was not loaded: {reason}") from None
+    if isinstance(content, dict):
+        content = content.get("state_dict", content)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
+    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
+
+
+def _by_name(weights, fresh):
+    """The checkpoint's weights with the score layers' joints in the Kinect's order, fresh where MPII has no match."""
+    pairs = [(k, MPII16.index(name)) for k, name in enumerate(KINECT20.names) if name in MPII16]
+    ours, theirs = (list(side) for side in zip(*pairs, strict=True))
+    weights = dict(weights)
+    for name, old in weights.items():
+        new = fresh.get(name)
+        if name.startswith("score."):  # one filter a joint
+            new[ours] = old[theirs]
+            weights[name] = new
+        elif name.startswith("score_.") and name.endswith(".weight"):  # one input a joint
+            new[:, ours] = old[:, theirs]
+            weights[name] = new
+    return weights
+
+
+def _fill(model, weights, path):
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # a weight of another shape
+        raise ValueError(f"{path}: is another architecture ({error})") from None
+    missing = [
+        name for name in missing if name not in ("mean", "std") and not name.endswith("num_batches_tracked")
+    ]
+    if missing or unexpected:
+        raise ValueError(
+            f"{path}: is another architecture; missing {missing[:3]}…, unknown {unexpected[:3]}… (one residual unit a place is expected)"
+        )

@@ -1,0 +1,221 @@
+"""Pictures: skeletons on images, heatmaps, one sample explained, curves."""
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+
+from pose.geometry import PIXELS_PER_SCALE, crop_matrix, invert, transform_landmarks
+from pose.images import read_image
+from pose.skeleton import KINECT20
+
+LEFT, RIGHT, MIDDLE = "#ff9f1c", "#2ec4ff", "#7ddf64"  # the person's left, right, and neither
+
+
+def side_color(name):
+    """The colour of a joint or limb: one for the person's left, one for the right, one for the middle."""
+    return LEFT if name.startswith("left_") else RIGHT if name.startswith("right_") else MIDDLE
+
+
+def draw_landmarks(image, landmarks, skeleton=KINECT20, confidence=None, least=0.0):
+    """A copy of the image (H, W, 3) uint8 RGB with the skeleton drawn on it.
+
+    landmarks: (K, 2) image px, NaN where there is none; joints whose `confidence` (K,) is below `least` are left out.
+    """
+    drawn = np.ascontiguousarray(image).copy()
+    landmarks = np.array(landmarks, np.float64)
+    if confidence is not None:
+        landmarks[np.asarray(confidence) < least] = np.nan
+    thickness = max(1, round(max(image.shape[:2]) / 200))
+    for a, b in skeleton.limb_indices:
+        if np.isfinite(landmarks[[a, b]]).all():
+            color = _rgb(side_color(skeleton.names[b]))
+            cv2.line(
+                drawn, _fixed(landmarks[a]), _fixed(landmarks[b]), color, thickness, cv2.LINE_AA, shift=4
+            )
+    for name, place in zip(skeleton.names, landmarks, strict=True):
+        if np.isfinite(place).all():
+            cv2.circle(drawn, _fixed(place), 24 * thickness, _rgb(side_color(name)), -1, cv2.LINE_AA, shift=4)
+    return drawn
+
+
+def _fixed(place):
+    """Sub-pixel places as the integers that OpenCV draws with shift=4, kept in its range."""
+    return tuple(int(v) for v in np.clip(np.round(np.asarray(place) * 16), -(2**20), 2**20))
+
+
+def _rgb(color):
+    return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def plot_landmarks(
+    image, landmarks, skeleton=KINECT20, ax=None, title=None, color=None, confidence=None, least=0.0
+):
+    """The image (H, W, 3) with its landmarks (K, 2) in px over it; `color` paints all of them alike."""
+    ax = ax or plt.gca()
+    ax.imshow(image)
+    _skeleton_lines(ax, landmarks, skeleton, color, confidence, least)
+    height, width = image.shape[:2]
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+    if title:
+        ax.set_title(title, fontsize=9)
+    return ax
+
+
+def _skeleton_lines(ax, landmarks, skeleton, color=None, confidence=None, least=0.0):
+    landmarks = np.array(landmarks, np.float64)
+    if confidence is not None:
+        landmarks[np.asarray(confidence) < least] = np.nan
+    for a, b in skeleton.limb_indices:
+        ax.plot(
+            *landmarks[[a, b]].T,
+            color=color or side_color(skeleton.names[b]),
+            linewidth=1.8,
+            solid_capstyle="round",
+        )
+    colors = [color or side_color(name) for name in skeleton.names]
+    ax.scatter(*landmarks.T, c=colors, s=9, zorder=3, edgecolors="black", linewidths=0.3)
+
+
+def plot_annotations(annotations, rows, skeleton=KINECT20, columns=6, titles=None):
+    """A grid of images with their labels, cut to the person: rows of `Annotations`. Returns the figure."""
+    figure, axes = _grid(len(rows), columns)
+    for number, (ax, row) in enumerate(zip(axes, rows, strict=False)):
+        image, landmarks = read_image(annotations.paths[row]), annotations.landmarks[row]
+        plot_landmarks(image, landmarks, skeleton, ax, titles[number] if titles else None)
+    return figure
+
+
+def _grid(count, columns, size=2.2):
+    rows = -(-count // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(size * columns, size * rows), squeeze=False, layout="constrained"
+    )
+    for ax in axes.flat:
+        ax.axis("off")
+    return figure, axes.flat
+
+
+def plot_sample(dataset, index, joint="right_wrist"):
+    """One sample explained: the image with its box, the crop, the heatmaps, and the way back. Returns the figure."""
+    from pose.geometry import heatmap_to_image
+    from pose.heatmaps import heatmaps_to_landmarks
+
+    crop, heatmaps, info = dataset[index]
+    skeleton = dataset.skeleton
+    image = read_image(info["img_paths"])
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
+    plot_landmarks(image, info["pts"], skeleton, axes[0], "image, labels and box")
+    _box(axes[0], info)
+    crop = _picture(crop)
+    in_crop = transform_landmarks(
+        info["pts"], crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"])
+    )
+    plot_landmarks(crop, in_crop, skeleton, axes[1], f"crop, {info['inp_res']} px: the network's input")
+    axes[2].imshow(heatmaps[skeleton.index(joint)], cmap="magma")
+    axes[2].set_title(f"heatmap of {joint}, {info['out_res']} px", fontsize=9)
+    axes[2].axis("off")
+    places, _ = heatmaps_to_landmarks(heatmaps)
+    back = heatmap_to_image(places.numpy(), info["center"], info["scale"], info["rot"], info["out_res"])
+    worst = np.nanmax(np.linalg.norm(back - info["pts"], axis=1))
+    plot_landmarks(image, back, skeleton, axes[3], f"back from the heatmaps (at most {worst:.4f} px off)")
+    return figure
+
+
+def _box(ax, info):
+    """The outline of the crop in the image."""
+    side = PIXELS_PER_SCALE * info["scale"]
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * side - 0.5
+    to_image = invert(crop_matrix(info["center"], info["scale"], info["rot"], float(side)))
+    ax.plot(*transform_landmarks(corners, to_image).T, color="white", linewidth=1.2, linestyle="--")
+    low, high = np.nanmin(info["pts"], axis=0) - 0.2 * side, np.nanmax(info["pts"], axis=0) + 0.2 * side
+    (left, right), (bottom, top) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    ax.set(xlim=(min(left, low[0]), max(right, high[0])), ylim=(max(top, high[1]), min(bottom, low[1])))
+
+
+def _picture(image):
+    """A network input (3, H, W) in 0 … 1 as (H, W, 3) for imshow."""
+    return np.asarray(image).transpose(1, 2, 0).clip(0, 1)
+
+
+def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, columns=5):
+    """Each joint's heatmap over the crop it was predicted from. Returns the figure.
+
+    image: (3, S, S) in 0 … 1; heatmaps: (K, S/4, S/4), of height about 1; confidence: (K,), shown in the titles.
+    """
+    figure, axes = _grid(len(skeleton), columns)
+    picture = _picture(image)
+    size = picture.shape[0]
+    grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    for k, ax in enumerate(axes):
+        if k >= len(skeleton):
+            break
+        ax.imshow(grey, extent=(-0.5, size - 0.5, size - 0.5, -0.5))
+        heat = np.asarray(heatmaps[k]).clip(0, 1)
+        ax.imshow(heat, cmap="inferno", vmin=0, vmax=max(0.3, heat.max()), alpha=0.65, interpolation="bilinear",
+                  extent=(-0.5, size - 0.5, size - 0.5, -0.5))  # fmt: skip
+        sure = "" if confidence is None else f" {float(confidence[k]):.2f}"
+        ax.set_title(skeleton.names[k] + sure, fontsize=8)
+    return figure
+
+
+def plot_history(history, ax=None):
+    """Loss, and training and validation PCK, over the epochs of a training. Returns the figure."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    epochs = [row["epoch"] for row in history]
+    left.plot(epochs, [row["train_loss"] for row in history], marker=".", color="tab:blue")
+    left.set(xlabel="epoch", ylabel="training loss", title="loss")
+    for key, label, color in (("train_pck@0.2", "training PCK@0.2", "tab:blue"),
+                              ("valid_pck@0.2", "validation PCK@0.2", "tab:orange"),
+                              ("valid_pck@0.1", "validation PCK@0.1", "tab:green")):  # fmt: skip
+        right.plot(epochs, [row[key] for row in history], marker=".", label=label, color=color)
+    right.set(xlabel="epoch", ylabel="share of joints", ylim=(0, 1), title="accuracy")
+    right.legend(fontsize=8, loc="lower right")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+class LiveCurves:
+    """Redraws `plot_history` in place after each epoch; give it to `fit` as `on_epoch`."""
+
+    def __init__(self):
+        self._shown = None
+
+    def __call__(self, history):
+        from IPython.display import display
+
+        figure = plot_history(history)
+        if self._shown is None:
+            self._shown = display(figure, display_id=True)
+        else:
+            self._shown.update(figure)
+        plt.close(figure)
+
+
+def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
+    """PCK of each joint as bars, with the baseline's as marks. Returns the figure."""
+    figure, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
+    places = np.arange(len(scores.names))
+    ax.bar(
+        places, scores.pck[threshold], color=[side_color(name) for name in scores.names], label="hourglass"
+    )
+    if baseline is not None:
+        ax.plot(places, baseline.pck[threshold], "k_", markersize=14, label="mean pose")
+    ax.set_xticks(places, scores.names, rotation=60, ha="right", fontsize=8)
+    ax.set(ylim=(0, 1), ylabel=f"PCK@{threshold}")
+    ax.legend(fontsize=8, loc="lower right")
+    ax.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def plot_comparison(images, predicted, labelled, skeleton=KINECT20, titles=None, columns=4):
+    """Predicted landmarks in colour over the labelled ones in white. Returns the figure.
+
+    images: N of (H, W, 3); predicted, labelled: (N, K, 2) in their px.
+    """
+    figure, axes = _grid(len(images), columns, size=3.0)
+    for n, (ax, image) in enumerate(zip(axes, images, strict=False)):
+        plot_landmarks(image, labelled[n], skeleton, ax, titles[n] if titles else None, color="white")
+        _skeleton_lines(ax, predicted[n], skeleton)
+    return figure

@@ -1,0 +1,192 @@
+"""`Predictor`: landmarks on any images, with a trained hourglass."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from pose.annotations import write_annotations
+from pose.checkpoints import load_model
+from pose.device import autocast, default_device, keep_freed_memory
+from pose.geometry import (
+    BOX_MARGIN,
+    PIXELS_PER_SCALE,
+    center_and_scale,
+    crop_matrix,
+    heatmap_to_image,
+    whole_image_box,
+)
+from pose.heatmaps import heatmaps_to_landmarks
+from pose.images import read_image, warp
+from pose.plotting import draw_landmarks
+from pose.skeleton import KINECT20
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One person in one image.
+
+    landmarks: (K, 2) float64, x then y, image px. confidence: (K,) float32 in 0 … 1, the height of the heatmap's peak.
+    center (2,) px, scale: the crop that the network saw. path: the image's file, None for an array.
+    """
+
+    landmarks: np.ndarray
+    confidence: np.ndarray
+    center: np.ndarray
+    scale: float
+    path: str | None = None
+
+
+class Predictor:
+    """Finds the landmarks of the person in each image.
+
+    model: a `StackedHourglass`, or the path of a checkpoint.
+    inp_res: the side of the network's input, px; by default that of the checkpoint's training.
+    flip_test: also look at the mirrored crop and average the heatmaps; twice the time, a little more accurate.
+    bf16: compute in bf16 where speed counts more than the last digit.
+    """
+
+    def __init__(
+        self, model, inp_res=None, batch_size=8, flip_test=False, bf16=False, device=None, skeleton=KINECT20
+    ):
+        keep_freed_memory()
+        self.device = torch.device(device) if device else default_device()
+        model = model if isinstance(model, torch.nn.Module) else load_model(model)
+        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        trained = getattr(model, "about", {}).get("config", {})
+        self.inp_res = inp_res or trained.get("inp_res", 256)
+        self.batch_size = batch_size
+        self.flip_test = flip_test
+        self.bf16 = bf16
+        self.skeleton = skeleton
+        if flip_test and len(skeleton) != model.num_joints:
+            raise ValueError(
+                f"flip_test exchanges left and right by the skeleton: it has {len(skeleton)} joints, the model {model.num_joints}"
+            )
+
+    def predict(self, images, boxes=None):
+        """A list of `Prediction`, one an image.
+
+        images: the path of an image, a folder of images (with its sub-folders, sorted by name), an array (H, W, 3)
+            uint8 RGB, or a list of paths and arrays.
+        boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network looks at the
+            whole image first, and then again at the box of the landmarks that it found.
+        Raises ValueError for an array of another kind, for an empty box, and where the boxes are not as many as the
+        images; ImageError for a file that is no image.
+        """
+        images = _listed(images)
+        for image in images:
+            _check_array(image)
+        boxes = None if boxes is None else np.asarray(boxes, np.float64).reshape(-1, 4)
+        if boxes is not None and len(boxes) != len(images):
+            raise ValueError(f"{len(images)} images need as many boxes, got {len(boxes)}")
+        if boxes is not None and not (boxes[:, 2:] > boxes[:, :2]).all():
+            raise ValueError("a box is (left, top, right, bottom) px with left < right and top < bottom")
+        predictions = []
+        for start in range(0, len(images), self.batch_size):
+            chosen = slice(start, start + self.batch_size)
+            predictions += self._predict_batch(images[chosen], None if boxes is None else boxes[chosen])
+        return predictions
+
+    def _predict_batch(self, images, boxes):
+        pictures = [image if isinstance(image, np.ndarray) else read_image(image) for image in images]
+        if boxes is None:
+            center, scale = self._find(pictures)
+        else:
+            center = (boxes[:, :2] + boxes[:, 2:]) / 2
+            scale = BOX_MARGIN * (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / PIXELS_PER_SCALE
+        landmarks, confidence = self._landmarks(pictures, center, scale)
+        paths = [None if isinstance(image, np.ndarray) else str(image) for image in images]
+        return [Prediction(*row) for row in zip(landmarks, confidence, center, scale, paths, strict=True)]
+
+    def _find(self, pictures):
+        """Center (N, 2) and scale (N,) of the person in each picture, from a first look at the whole of it."""
+        whole = [whole_image_box(picture.shape[1], picture.shape[0]) for picture in pictures]
+        center, scale = (np.array(values) for values in zip(*whole, strict=True))
+        landmarks, _ = self._landmarks(pictures, center, scale)
+        near_center, near_scale = center_and_scale(landmarks)
+        found = np.isfinite(near_scale)  # where not a single landmark was found the second look is the first
+        return np.where(found[:, None], near_center, center), np.where(found, near_scale, scale)
+
+    @torch.inference_mode()
+    def _landmarks(self, pictures, center, scale):
+        """Landmarks (N, K, 2) in image px and confidences (N, K), in the crops of center (N, 2) and scale (N,)."""
+        matrices = crop_matrix(center, scale, 0.0, self.inp_res)
+        crops = [
+            warp(picture, matrix, self.inp_res) for picture, matrix in zip(pictures, matrices, strict=True)
+        ]
+        crops = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        heatmaps = self._heatmaps(crops)
+        places, confidence = heatmaps_to_landmarks(heatmaps)
+        landmarks = heatmap_to_image(places.cpu().numpy(), center, scale, 0.0, heatmaps.shape[-1])
+        return landmarks, confidence.cpu().numpy()
+
+    def _heatmaps(self, crops):
+        """The last stack's heatmaps (N, K, S/4, S/4) of crops (N, 3, S, S); averaged with the mirrored if asked."""
+        with autocast(self.device, self.bf16):
+            heatmaps = self.model(crops)[-1]
+            if self.flip_test:
+                mirrored = self.model(crops.flip(3))[-1].flip(3)
+                heatmaps = (heatmaps + mirrored[:, self.skeleton.mirrored]) / 2
+        return heatmaps
+
+
+def _check_array(image):
+    if isinstance(image, np.ndarray) and not (
+        image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
+    ):
+        raise ValueError(f"expected an image (H, W, 3) uint8 RGB, got an array {image.shape} {image.dtype}")
+
+
+def _listed(images):
+    """Paths and arrays in a list, whatever was given."""
+    if isinstance(images, np.ndarray):
+        return list(images) if images.ndim == 4 else [images]
+    if isinstance(images, (str, Path)):
+        folder = Path(images)
+        if not folder.is_dir():
+            return [images]
+        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise ValueError(
+                f"{folder}: holds no image; the suffixes looked for are {', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
+        return found
+    return list(images)
+
+
+def write_predictions(joints_txt, predictions, image_dir, least=0.0, overwrite=False):
+    """Writes predictions as a joints file that `read_annotations` reads; joints below the confidence `least` as nan.
+
+    image_dir: the folder that the names are written relative to.
+    Raises ValueError for predictions of arrays and for two of the same file; FileExistsError.
+    """
+    _check_files(predictions)
+    landmarks = {p.path: np.where(p.confidence[:, None] >= least, p.landmarks, np.nan) for p in predictions}
+    write_annotations(joints_txt, landmarks, image_dir, overwrite)
+
+
+def draw_predictions(out_dir, predictions, image_dir, least=0.0, skeleton=KINECT20, overwrite=False):
+    """Writes each image with its skeleton drawn as a PNG of the same name below `out_dir`; returns the paths."""
+    _check_files(predictions)
+    paths = [(Path(out_dir) / Path(p.path).relative_to(image_dir)).with_suffix(".png") for p in predictions]
+    there = next((path for path in paths if path.exists()), None)
+    if there and not overwrite:
+        raise FileExistsError(f"{there} is there already; choose another folder or pass overwrite=True")
+    for prediction, path in zip(predictions, paths, strict=True):
+        drawn = draw_landmarks(
+            read_image(prediction.path), prediction.landmarks, skeleton, prediction.confidence, least
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())
+    return paths
+
+
+def _check_files(predictions):
+    files = [prediction.path for prediction in predictions]
+    if None in files or len(set(files)) < len(files):
+        raise ValueError("expected one prediction a file: not of arrays, and no file twice")

@@ -1,0 +1,19 @@
+"""The folders of trainings: pose_001, pose_002, … A new training never touches an old one's folder."""
+
+from pathlib import Path
+
+
+def new_run(parent, kind="pose"):
+    """The path of the next free folder `kind_NNN` in `parent`; `fit` makes it."""
+    numbers = [int(path.name.rpartition("_")[2]) for path in _runs(parent, kind)]
+    return Path(parent) / f"{kind}_{max(numbers, default=0) + 1:03d}"
+
+
+def latest_run(parent, kind="pose"):
+    """The newest training in `parent` that has a best.safetensors, or None."""
+    finished = [path for path in _runs(parent, kind) if (path / "best.safetensors").exists()]
+    return finished[-1] if finished else None
+
+
+def _runs(parent, kind):
+    return sorted(Path(parent).glob(f"{kind}_[0-9][0-9][0-9]"))

@@ -1,0 +1,48 @@
+"""Training from the command line: `python -m pose.training --help`, or the same under `torchrun -m`."""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from pose.annotations import AnnotationError, read_annotations
+from pose.preparation import split
+from pose.training import TrainConfig, fit
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m pose.training", description="Train a stacked hourglass.")
+    parser.add_argument("--joints", type=Path, required=True, help="the joints file to train on")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="the folder its image names are relative to"
+    )
+    parser.add_argument(
+        "--valid-joints", type=Path, help="the joints file to validate on; else a fifth of --joints"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
+    parser.add_argument("--resume", action="store_true", help="go on with the training in --out")
+    hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]
+    for field in hyperparameters:
+        name = "--" + field.name.replace("_", "-")
+        if field.type in (bool, bool | None):
+            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default)
+        else:
+            parser.add_argument(name, type=field.type, default=field.default, help="%(default)s")
+    args = parser.parse_args(argv)
+
+    config = TrainConfig(**{field.name: getattr(args, field.name) for field in hyperparameters})
+    train = read_annotations(args.joints, args.images)
+    if args.valid_joints:
+        valid = read_annotations(args.valid_joints, args.images)
+    else:
+        train, valid = split(train, seed=config.seed)
+    fit(config.build_model(), config.build_dataset(train, is_train=True), config.build_dataset(valid, is_train=False),
+        config, args.out, args.resume)  # fmt: skip
+    print(f"the best weights are {args.out / 'best.safetensors'}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (AnnotationError, FileNotFoundError, FileExistsError, ValueError, FloatingPointError) as error:
+        sys.exit(f"{error}")
