@@ -11,7 +11,6 @@ import argparse
 import json
 import platform
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import read_annotations
 from pose.augmentation import Augmentation
-from pose.checkpoints import load_model
 from pose.evaluation import evaluate
 from pose.metrics import ARMS, mean_pose, score
 from pose.training import TrainConfig, fit

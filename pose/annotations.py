@@ -91,18 +91,14 @@ def read_annotations(joints_txt, image_dir, num_joints=len(KINECT20)):
                 name, numbers = _parse_line(line, num_joints)
                 same = PurePosixPath(name)  # a.png and ./a.png are one image
                 if same in first_line:
-                    raise _Fault(
-                        f"{name!r} stands on line {first_line[same]} already; keep one of the two lines"
-                    )
+                    raise _Fault(f"{name!r} stands on line {first_line[same]} already; keep one of the two lines")
                 first_line[same] = number
                 paths.append(_image_path(image_dir, name))
                 landmarks.append(numbers)
             except _Fault as fault:
                 faults.append(f"{joints_txt}, line {number}: {fault}")
     if not paths and not faults:
-        faults.append(
-            f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers"
-        )
+        faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
     if faults:
         raise AnnotationError(faults)
     landmarks = np.array(landmarks, np.float32).reshape(-1, num_joints, 2)
@@ -150,15 +146,8 @@ def _is_number(text):
 
 def _image_path(image_dir, name):
     """The path of image `name`, which must lie inside `image_dir` and exist."""
-    if (
-        "\\" in name
-        or PurePosixPath(name).is_absolute()
-        or PureWindowsPath(name).drive
-        or ".." in name.split("/")
-    ):
-        raise _Fault(
-            f"{name!r} leaves the image folder; write names relative to {image_dir}, with / and without .."
-        )
+    if "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in name.split("/"):
+        raise _Fault(f"{name!r} leaves the image folder; write names relative to {image_dir}, with / and without ..")
     path = os.path.join(image_dir, name)
     if not os.path.isfile(path):
         raise _Fault(f"there is no image {path}; correct the name, add the image or remove the line")

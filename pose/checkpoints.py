@@ -62,9 +62,7 @@ def load_model(path, device="cpu"):
     """
     tensors, about = load_tensors(path)
     if about.get("kind") != "hourglass":
-        raise ValueError(
-            f"{path}: holds a {about.get('kind')}, not an hourglass; give best.safetensors of a pose run"
-        )
+        raise ValueError(f"{path}: holds a {about.get('kind')}, not an hourglass; give best.safetensors of a pose run")
     model = StackedHourglass(**about["settings"])
     model.load_state_dict(tensors)
     model.about = about

@@ -51,9 +51,7 @@ class Generic(Dataset):
             raise ValueError("the data set is empty: the annotations hold no image")
         found = self.annotations.landmarks.shape[1]
         if found != len(skeleton):
-            raise ValueError(
-                f"the annotations have {found} joints an image, the skeleton has {len(skeleton)}"
-            )
+            raise ValueError(f"the annotations have {found} joints an image, the skeleton has {len(skeleton)}")
         self.is_train = is_train
         self.inp_res = inp_res
         self.out_res = out_res
@@ -90,9 +88,7 @@ class Generic(Dataset):
         crop = torch.from_numpy(crop).permute(2, 0, 1)
         if self.is_train:
             crop = self.augmentation.change_light(crop, rng)
-        tpts = transform_landmarks(landmarks, crop_matrix(center, scale, rot, self.out_res)).astype(
-            np.float32
-        )
+        tpts = transform_landmarks(landmarks, crop_matrix(center, scale, rot, self.out_res)).astype(np.float32)
         info = {
             "index": index,
             "center": np.asarray(center, np.float32),

@@ -71,9 +71,7 @@ class StackedHourglass(nn.Module):
         super().__init__()
         if loss not in ("mse", "cross_entropy"):
             raise ValueError(f"loss is 'mse' or 'cross_entropy', not {loss!r}")
-        self.settings = dict(
-            num_stacks=num_stacks, num_joints=num_joints, channels=channels, loss=loss, sigma=sigma
-        )
+        self.settings = dict(num_stacks=num_stacks, num_joints=num_joints, channels=channels, loss=loss, sigma=sigma)
         self.num_stacks, self.num_joints, self.loss, self.sigma = num_stacks, num_joints, loss, sigma
         self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
         self.register_buffer("std", torch.full((3, 1, 1), 0.25))

@@ -23,7 +23,5 @@ def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
         target = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
         height = 2 * math.pi * sigma**2  # probability · height is the heatmap, see StackedHourglass
         tiny = torch.finfo(torch.float32).tiny
-        per_joint = [
-            -(target * (output / height).clamp_min(tiny).log()).sum(dim=(2, 3)) for output in outputs
-        ]
+        per_joint = [-(target * (output / height).clamp_min(tiny).log()).sum(dim=(2, 3)) for output in outputs]
     return sum((loss * labelled).mean() for loss in per_joint)

@@ -95,9 +95,7 @@ def _fill(model, weights, path):
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:  # a weight of another shape
         raise ValueError(f"{path}: is another architecture ({error})") from None
-    missing = [
-        name for name in missing if name not in ("mean", "std") and not name.endswith("num_batches_tracked")
-    ]
+    missing = [name for name in missing if name not in ("mean", "std") and not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(
             f"{path}: is another architecture; missing {missing[:3]}…, unknown {unexpected[:3]}… (one residual unit a place is expected)"

@@ -29,9 +29,7 @@ def draw_landmarks(image, landmarks, skeleton=KINECT20, confidence=None, least=0
     for a, b in skeleton.limb_indices:
         if np.isfinite(landmarks[[a, b]]).all():
             color = _rgb(side_color(skeleton.names[b]))
-            cv2.line(
-                drawn, _fixed(landmarks[a]), _fixed(landmarks[b]), color, thickness, cv2.LINE_AA, shift=4
-            )
+            cv2.line(drawn, _fixed(landmarks[a]), _fixed(landmarks[b]), color, thickness, cv2.LINE_AA, shift=4)
     for name, place in zip(skeleton.names, landmarks, strict=True):
         if np.isfinite(place).all():
             cv2.circle(drawn, _fixed(place), 24 * thickness, _rgb(side_color(name)), -1, cv2.LINE_AA, shift=4)
@@ -47,9 +45,7 @@ def _rgb(color):
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
 
 
-def plot_landmarks(
-    image, landmarks, skeleton=KINECT20, ax=None, title=None, color=None, confidence=None, least=0.0
-):
+def plot_landmarks(image, landmarks, skeleton=KINECT20, ax=None, title=None, color=None, confidence=None, least=0.0):
     """The image (H, W, 3) with its landmarks (K, 2) in px over it; `color` paints all of them alike."""
     ax = ax or plt.gca()
     ax.imshow(image)
@@ -107,9 +103,7 @@ def plot_sample(dataset, index, joint="right_wrist"):
     plot_landmarks(image, info["pts"], skeleton, axes[0], "image, labels and box")
     _box(axes[0], info)
     crop = _picture(crop)
-    in_crop = transform_landmarks(
-        info["pts"], crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"])
-    )
+    in_crop = transform_landmarks(info["pts"], crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"]))
     plot_landmarks(crop, in_crop, skeleton, axes[1], f"crop, {info['inp_res']} px: the network's input")
     axes[2].imshow(heatmaps[skeleton.index(joint)], cmap="magma")
     axes[2].set_title(f"heatmap of {joint}, {info['out_res']} px", fontsize=9)
@@ -197,9 +191,7 @@ def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
     """PCK of each joint as bars, with the baseline's as marks. Returns the figure."""
     figure, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
     places = np.arange(len(scores.names))
-    ax.bar(
-        places, scores.pck[threshold], color=[side_color(name) for name in scores.names], label="hourglass"
-    )
+    ax.bar(places, scores.pck[threshold], color=[side_color(name) for name in scores.names], label="hourglass")
     if baseline is not None:
         ax.plot(places, baseline.pck[threshold], "k_", markersize=14, label="mean pose")
     ax.set_xticks(places, scores.names, rotation=60, ha="right", fontsize=8)

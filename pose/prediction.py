@@ -50,9 +50,7 @@ class Predictor:
     bf16: compute in bf16 where speed counts more than the last digit.
     """
 
-    def __init__(
-        self, model, inp_res=None, batch_size=8, flip_test=False, bf16=False, device=None, skeleton=KINECT20
-    ):
+    def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, bf16=False, device=None, skeleton=KINECT20):
         keep_freed_memory()
         self.device = torch.device(device) if device else default_device()
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
@@ -116,9 +114,7 @@ class Predictor:
     def _landmarks(self, pictures, center, scale):
         """Landmarks (N, K, 2) in image px and confidences (N, K), in the crops of center (N, 2) and scale (N,)."""
         matrices = crop_matrix(center, scale, 0.0, self.inp_res)
-        crops = [
-            warp(picture, matrix, self.inp_res) for picture, matrix in zip(pictures, matrices, strict=True)
-        ]
+        crops = [warp(picture, matrix, self.inp_res) for picture, matrix in zip(pictures, matrices, strict=True)]
         crops = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float() / 255
         heatmaps = self._heatmaps(crops)
         places, confidence = heatmaps_to_landmarks(heatmaps)
@@ -136,9 +132,7 @@ class Predictor:
 
 
 def _check_array(image):
-    if isinstance(image, np.ndarray) and not (
-        image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
-    ):
+    if isinstance(image, np.ndarray) and not (image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8):
         raise ValueError(f"expected an image (H, W, 3) uint8 RGB, got an array {image.shape} {image.dtype}")
 
 

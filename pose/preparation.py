@@ -23,9 +23,7 @@ def split(annotations, groups=None, valid_share=0.2, seed=0):
     """
     groups = np.arange(len(annotations)) if groups is None else np.asarray(groups)
     if len(np.unique(groups)) < 2:
-        raise ValueError(
-            "a split needs at least two images (or two persons); add some, or split without groups"
-        )
+        raise ValueError("a split needs at least two images (or two persons); add some, or split without groups")
     shuffle = GroupShuffleSplit(1, test_size=valid_share, random_state=seed)
     train, valid = next(shuffle.split(groups, groups=groups))
     return annotations.select(train), annotations.select(valid)

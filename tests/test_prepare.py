@@ -321,9 +321,7 @@ def distances_to_body(out):
 def test_real_utd_mhad_joints_lie_on_the_body_and_best_with_the_default_shift(real_utd_mhad, tmp_path):
     found = {}
     for shift in (-1.75, 0, 1, utd_mhad.SHIFT, 2.5, 3.5):
-        utd_mhad.main(
-            ["--raw", str(real_utd_mhad), "--out", str(tmp_path / str(shift)), "--shift", str(shift)]
-        )
+        utd_mhad.main(["--raw", str(real_utd_mhad), "--out", str(tmp_path / str(shift)), "--shift", str(shift)])
         found[shift] = distances_to_body(tmp_path / str(shift))
     shared = set.intersection(*(set(distances) for distances in found.values()))
     found = {shift: np.array([distances[name] for name in shared]) for shift, distances in found.items()}

@@ -155,9 +155,7 @@ def pose_body(body, pose, heading=0.0):
     targets.
     """
     pelvis = rotation("z", pose.sway) @ rotation("x", pose.lean)
-    waist = (
-        rotation("z", pose.sway) @ rotation("y", pose.twist / 2) @ rotation("x", pose.lean + pose.bend / 2)
-    )
+    waist = rotation("z", pose.sway) @ rotation("y", pose.twist / 2) @ rotation("x", pose.lean + pose.bend / 2)
     facing = rotation("z", pose.sway) @ rotation("y", pose.twist)
     chest = facing @ rotation("x", pose.lean + pose.bend)
     head = facing @ rotation("y", pose.look) @ rotation("x", 0.6 * (pose.lean + pose.bend) + pose.nod)
@@ -168,16 +166,12 @@ def pose_body(body, pose, heading=0.0):
     hips = hips + hip_center[:, None]
     knees, ankles = bend_limb(hips, ankles, body.thigh, body.shin, pole=both_sides(0.15, 0, 1))
     down = pose.toes[..., None] + 0.2  # a foot slopes from the ankle to the toes
-    toes = ankles + body.foot * np.concatenate(
-        [0.12 * SIDES[:, None] + 0 * down, -np.sin(down), np.cos(down)], -1
-    )
+    toes = ankles + body.foot * np.concatenate([0.12 * SIDES[:, None] + 0 * down, -np.sin(down), np.cos(down)], -1)
 
     spine = hip_center + body.lower_spine * waist[..., 1]
     neck = spine + body.upper_spine * chest[..., 1]
     crown = neck + body.neck * (0.98 * head[..., 1] + 0.2 * head[..., 2])
-    shoulders = neck[:, None] + np.swapaxes(
-        chest @ both_sides(body.shoulders, -0.02 * body.stature, 0).T, 1, 2
-    )
+    shoulders = neck[:, None] + np.swapaxes(chest @ both_sides(body.shoulders, -0.02 * body.stature, 0).T, 1, 2)
     targets = shoulders + body.arm * np.einsum("tij,tsj->tsi", rotation("y", pose.twist), pose.hands)
     elbows, wrists = bend_limb(shoulders, targets, body.upper_arm, body.forearm, pose.elbows)
     hands = wrists + body.palm * _unit(wrists - elbows)

@@ -85,9 +85,7 @@ def _draw_heading(rng):
 def main(argv=None):
     args = parse(argv)
     if (args.out / "joints.txt").exists():
-        raise SystemExit(
-            f"{args.out / 'joints.txt'} exists: choose another --out, or remove the old data set first"
-        )
+        raise SystemExit(f"{args.out / 'joints.txt'} exists: choose another --out, or remove the old data set first")
     (args.out / "images").mkdir(parents=True, exist_ok=True)
     size = (args.size, args.size * 3 // 4)
     lines, clips = [], []
@@ -106,9 +104,7 @@ def main(argv=None):
     with open(args.out / "clips.csv", "w", newline="", encoding="utf-8") as file:
         header = ("clip", "subject", "action", "first_image", "last_image")
         csv.writer(file, lineterminator="\n").writerows([header, *clips])
-    print(
-        f"{args.out}: {len(lines)} images, {len(clips)} clips, {args.subjects} people, {len(ACTIONS)} actions"
-    )
+    print(f"{args.out}: {len(lines)} images, {len(clips)} clips, {args.subjects} people, {len(ACTIONS)} actions")
 
 
 def label_line(image_name, landmarks):
@@ -130,15 +126,9 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--subjects", type=int, default=10)
-    parser.add_argument(
-        "--clips-per-action", type=int, default=1, help="takes of each action by each subject"
-    )
-    parser.add_argument(
-        "--frames", type=int, default=8, help="images in a clip, spread from its start to its end"
-    )
-    parser.add_argument(
-        "--size", type=int, default=320, help="width of an image in pixels; the height is 3/4 of it"
-    )
+    parser.add_argument("--clips-per-action", type=int, default=1, help="takes of each action by each subject")
+    parser.add_argument("--frames", type=int, default=8, help="images in a clip, spread from its start to its end")
+    parser.add_argument("--size", type=int, default=320, help="width of an image in pixels; the height is 3/4 of it")
     parser.add_argument("--quality", type=int, default=80, help="of the JPEG files, 0 to 100")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)

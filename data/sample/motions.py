@@ -89,9 +89,7 @@ def pick_up(pose, t, style):
     pose.bend += 0.45 * down
     rest, held = pose.hands[0, 1].copy(), style.hand(-0.15, -0.72, 0.35)
     pose.hands[:, 1] = track(t, (0.04, rest), (GRASP, style.hand(0.12, -1.0, 0.25)), (1, held))
-    pose.hands[:, 0] = track(
-        t, (0.04, rest * _MIRROR), (GRASP, style.hand(0.1, -0.85, 0.35)), (1, rest * _MIRROR)
-    )
+    pose.hands[:, 0] = track(t, (0.04, rest * _MIRROR), (GRASP, style.hand(0.1, -0.85, 0.35)), (1, rest * _MIRROR))
     pose.feet[:, 0, 2] += 0.08
     pose.feet[:, 1, 2] -= 0.08
 

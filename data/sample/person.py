@@ -5,12 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from motions import GRASP, RELEASE
 
-SKIN = np.array(
-    [[0.95, 0.80, 0.70], [0.87, 0.68, 0.54], [0.74, 0.53, 0.39], [0.55, 0.37, 0.26], [0.36, 0.24, 0.18]]
-)
-HAIR = np.array(
-    [[0.09, 0.07, 0.06], [0.24, 0.15, 0.09], [0.45, 0.29, 0.15], [0.74, 0.58, 0.32], [0.55, 0.54, 0.53]]
-)
+SKIN = np.array([[0.95, 0.80, 0.70], [0.87, 0.68, 0.54], [0.74, 0.53, 0.39], [0.55, 0.37, 0.26], [0.36, 0.24, 0.18]])
+HAIR = np.array([[0.09, 0.07, 0.06], [0.24, 0.15, 0.09], [0.45, 0.29, 0.15], [0.74, 0.58, 0.32], [0.55, 0.54, 0.53]])
 PLAIN, FACE, PRINT = 0, 1, 2
 
 
@@ -213,9 +209,7 @@ def _stool(h, posed, forward, material, moment):
 
 
 def _ball(place, radius, forward, material):
-    return Capsule(
-        place, place + np.array([0, 1e-3, 0]), (radius, radius), forward, material, is_person=False
-    )
+    return Capsule(place, place + np.array([0, 1e-3, 0]), (radius, radius), forward, material, is_person=False)
 
 
 def _flight(held, forward, clock):

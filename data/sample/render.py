@@ -26,9 +26,7 @@ class Solids:
 
 def solids(capsules, camera):
     """All `capsules` (a list of person.Capsule) in all T moments, as a list of T Solids."""
-    start, end, front = (
-        np.stack([getattr(c, name) for c in capsules], 1) for name in ("start", "end", "forward")
-    )
+    start, end, front = (np.stack([getattr(c, name) for c in capsules], 1) for name in ("start", "end", "forward"))
     start, end, front = camera.to_camera(start), camera.to_camera(end), front @ camera.axes.T
     along = end - start
     length = np.linalg.norm(along, axis=-1)
@@ -63,12 +61,8 @@ def draw(scene, boxes, paints, camera, light):
     """
     left, top = boxes[:, :2].min(0)
     right, bottom = boxes[:, 2:].max(0)
-    xs = (
-        (np.arange(left * SAMPLES, right * SAMPLES) + 0.5) / SAMPLES - 0.5 - camera.center[0]
-    ) / camera.focal
-    ys = (
-        (np.arange(top * SAMPLES, bottom * SAMPLES) + 0.5) / SAMPLES - 0.5 - camera.center[1]
-    ) / camera.focal
+    xs = ((np.arange(left * SAMPLES, right * SAMPLES) + 0.5) / SAMPLES - 0.5 - camera.center[0]) / camera.focal
+    ys = ((np.arange(top * SAMPLES, bottom * SAMPLES) + 0.5) / SAMPLES - 0.5 - camera.center[1]) / camera.focal
     xs, ys = xs.astype(np.float32), ys.astype(np.float32)
     depth, index = _nearest(scene, (boxes - [left, top, left, top]) * SAMPLES, xs, ys)
 
@@ -108,11 +102,7 @@ def _ray_capsule(scene, p, x, y):
     length, (ra, rb) = scene.length[p], scene.radii[p]
     gram, linear = (to_local.T @ to_local).astype(np.float32), (to_local.T @ eye).astype(np.float32)
     ax, ay, a1 = to_local[1].astype(np.float32)
-    dd = (
-        (gram[0, 0] * x + 2 * gram[0, 2]) * x
-        + (2 * gram[0, 1] * x + gram[1, 1] * y + 2 * gram[1, 2]) * y
-        + gram[2, 2]
-    )
+    dd = (gram[0, 0] * x + 2 * gram[0, 2]) * x + (2 * gram[0, 1] * x + gram[1, 1] * y + 2 * gram[1, 2]) * y + gram[2, 2]
     de = linear[0] * x + linear[1] * y + linear[2]
     dy = ax * x + ay * y + a1
     ee, ey = float(eye @ eye), float(eye[1])

@@ -102,12 +102,8 @@ def _floor(rng):
     kind, (h, w) = rng.integers(3), texture.shape[:2]
     if kind == 2:  # carpet
         return texture
-    wide, long = (
-        (int(METRE * rng.uniform(0.3, 0.7)), h) if kind == 0 else (int(METRE * rng.uniform(0.6, 1.0)),) * 2
-    )
-    texture *= (
-        rng.uniform(0.90, 1.06, (h // long + 1, w // wide + 1)).repeat(long, 0).repeat(wide, 1)[:h, :w, None]
-    )
+    wide, long = (int(METRE * rng.uniform(0.3, 0.7)), h) if kind == 0 else (int(METRE * rng.uniform(0.6, 1.0)),) * 2
+    texture *= rng.uniform(0.90, 1.06, (h // long + 1, w // wide + 1)).repeat(long, 0).repeat(wide, 1)[:h, :w, None]
     texture[:, ::wide] *= 0.85
     texture[::long] *= 0.85
     return texture.astype(np.float32)
@@ -124,9 +120,7 @@ def _wall(rng):
         )  # standing at the wall, or hung on it
         _rectangle(texture, x, y, width, height, draw_colour(rng))
         if rng.random() < 0.5:
-            _rectangle(
-                texture, x + 0.12 * width, y + 0.12 * height, 0.76 * width, 0.76 * height, draw_colour(rng)
-            )
+            _rectangle(texture, x + 0.12 * width, y + 0.12 * height, 0.76 * width, 0.76 * height, draw_colour(rng))
     if rng.random() < 0.7:
         texture[:4] = draw_colour(rng)
     return texture

@@ -13,12 +13,8 @@ from pose.training import TrainConfig, fit
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m pose.training", description="Train a stacked hourglass.")
     parser.add_argument("--joints", type=Path, required=True, help="the joints file to train on")
-    parser.add_argument(
-        "--images", type=Path, required=True, help="the folder its image names are relative to"
-    )
-    parser.add_argument(
-        "--valid-joints", type=Path, help="the joints file to validate on; else a fifth of --joints"
-    )
+    parser.add_argument("--images", type=Path, required=True, help="the folder its image names are relative to")
+    parser.add_argument("--valid-joints", type=Path, help="the joints file to validate on; else a fifth of --joints")
     parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
     parser.add_argument("--resume", action="store_true", help="go on with the training in --out")
     hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]

@@ -1,13 +1,11 @@
 """The training loop."""
 
-import copy
 import math
 import sys
 import time
 from pathlib import Path
 
 import torch
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, DistributedSampler
 from tqdm import tqdm
 
@@ -18,7 +16,7 @@ from pose.evaluation import evaluate
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.loss import heatmap_loss
 from pose.metrics import normalised_distances, pck
-from pose.training.state import best_epoch, restore, save
+from pose.training.state import TrainingState
 
 LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
 
@@ -27,6 +25,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     """Trains a `StackedHourglass`.
 
     train_data, valid_data: `Generic` data sets, the second with `is_train=False`.
+    config: `TrainConfig`; the kind of loss is the model's own.
     run_dir: the folder of this training. After each epoch it holds last.safetensors (everything needed to go on),
         best.safetensors (the averaged weights of the epoch with the best validation AUC, for `load_model`) and
         history.csv.
@@ -34,49 +33,48 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     on_epoch: called with the history after each epoch, to draw curves, say.
     Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors.
     Raises FileExistsError where `run_dir` holds a training already and `resume` is false; ValueError where the
-    training to resume had other hyperparameters; FloatingPointError where the loss is no longer finite.
+    training to resume had other hyperparameters, or there are fewer images than a batch; FloatingPointError where the
+    loss is no longer finite.
     """
     distributed.start()
     keep_freed_memory()
     device = default_device()
     bf16 = has_bf16(device) if config.bf16 is None else config.bf16
     run_dir = Path(run_dir)
-    model.to(device, memory_format=torch.channels_last)
-    network = distributed.wrap(model)
-    average = copy.deepcopy(model).eval()
-    optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay,
-                                  fused=device.type == "cuda")  # fmt: skip
-    history = restore(run_dir, resume, config, model, average, optimizer)
+    board = _tensorboard(run_dir, config)
+    network = distributed.wrap(model.to(device, memory_format=torch.channels_last))
+    state = TrainingState(model, config)
+    state.restore(run_dir, resume)
     loader = _loader(train_data, config, device)
 
-    with _progress(config, loader, len(history)) as bar:
-        for epoch in range(len(history), config.epochs):
-            if _stopped(history, config):
-                break
+    with _progress(loader, config, len(state.history)) as bar:
+        while not state.finished:
+            epoch = len(state.history)
             started = time.perf_counter()
             train_data.set_epoch(epoch)
             loader.sampler.set_epoch(epoch)
-            row = {"epoch": epoch + 1} | _train_epoch(
-                network, model, average, optimizer, loader, config, epoch, device, bf16, bar
-            )
+            row = {"epoch": epoch + 1} | _train_epoch(state, network, loader, device, bf16, bar)
             row["images_per_s"] = round(len(train_data) / (time.perf_counter() - started), 2)
-            row |= _validate(average, valid_data, config, device, bf16)
-            history.append(row)
+            row |= _validate(state.average, valid_data, config, device, bf16)
+            state.history.append(row)
             if distributed.rank() == 0:
-                save(run_dir, history, config, model, average, optimizer, train_data.skeleton)
+                state.save(run_dir, train_data.skeleton)
+                board(row)
             if on_epoch:
-                on_epoch(history)
+                on_epoch(state.history)
     model.load_state_dict(distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors")[0]))
-    return history
+    return state.history
 
 
-def _train_epoch(network, model, average, optimizer, loader, config, epoch, device, bf16, bar):
-    """One pass over the training images; returns the epoch's learning rate, mean loss and PCK."""
+def _train_epoch(state, network, loader, device, bf16, bar):
+    """One pass over the training images; returns the epoch's last learning rate, mean loss and mean PCK."""
+    model, config, optimizer = state.model, state.config, state.optimizer
+    first_step, steps = len(state.history) * len(loader), config.epochs * len(loader)
+    total, looks = torch.zeros((), device=device), []
     network.train()
-    steps, total, looks = len(loader), torch.zeros((), device=device), []
-    for step, (images, heatmaps, info) in enumerate(loader, start=epoch * steps):
+    for step, (images, heatmaps, info) in enumerate(loader, start=first_step):
         for group in optimizer.param_groups:
-            group["lr"] = config.rate_at(step, config.epochs * steps)
+            group["lr"] = config.rate_at(step, steps)
         images = images.to(device, memory_format=torch.channels_last, non_blocking=True)
         heatmaps = heatmaps.to(device, non_blocking=True)
         with autocast(device, bf16):
@@ -85,20 +83,23 @@ def _train_epoch(network, model, average, optimizer, loader, config, epoch, devi
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        _average(average, model, min(config.ema_decay, (1 + step) / (10 + step)))
+        state.update_average(step)
         total += loss.detach()
-        if step % LOOK_EVERY == 0:
+        if (step - first_step) % LOOK_EVERY == 0:  # reading the loss waits for the device
             looks.append(_batch_pck(outputs[-1], info["tpts"], loader.dataset.skeleton))
-            bar.set_postfix(loss=f"{loss.item():.4f}", PCK=f"{looks[-1]:.3f}", refresh=False)
+            bar.set_postfix(loss=f"{loss.item():.3f}", PCK=f"{looks[-1]:.3f}", refresh=False)
         bar.update(len(images) * distributed.size())
-    loss = distributed.mean(total).item() / steps
+    loss = distributed.mean(total).item() / len(loader)
     if not math.isfinite(loss):
         raise FloatingPointError(
-            f"the loss of epoch {epoch + 1} is {loss}; lower learning_rate (now {config.learning_rate}); "
-            "last.safetensors in the run's folder holds the epoch before"
+            f"the loss of epoch {len(state.history) + 1} is {loss}; lower learning_rate (now {config.learning_rate}). "
+            "last.safetensors in the run's folder still holds the epoch before"
         )
-    rate = config.rate_at((epoch + 1) * steps - 1, config.epochs * steps)
-    return {"learning_rate": rate, "train_loss": loss, "train_pck@0.2": sum(looks) / max(1, len(looks))}
+    return {
+        "learning_rate": config.rate_at(step, steps),
+        "train_loss": loss,
+        "train_pck@0.2": sum(looks) / len(looks),
+    }
 
 
 def _batch_pck(heatmaps, tpts, skeleton):
@@ -106,13 +107,6 @@ def _batch_pck(heatmaps, tpts, skeleton):
     places, _ = heatmaps_to_landmarks(heatmaps.detach())
     distances = normalised_distances(places.cpu().numpy(), tpts.numpy(), skeleton).reshape(-1, 1)
     return float(pck(distances, 0.2)[0])
-
-
-def _average(average, model, decay):
-    """Moves the averaged weights and batch-norm statistics towards the model's by a share of 1 − decay."""
-    pairs = zip(average.state_dict().values(), model.state_dict().values(), strict=True)
-    averaged, current = zip(*((a, c) for a, c in pairs if a.is_floating_point()), strict=True)
-    get_ema_multi_avg_fn(decay)(averaged, current, None)
 
 
 def _validate(average, valid_data, config, device, bf16):
@@ -132,19 +126,42 @@ def _loader(train_data, config, device):
             f"batch_size {config.batch_size} is larger than the {len(train_data)} training images; lower it"
         )
     sampler = DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed)
-    return DataLoader(train_data, config.batch_size // processes, sampler=sampler, num_workers=config.workers,
-                      pin_memory=device.type == "cuda", drop_last=True)  # fmt: skip
-
-
-def _progress(config, loader, epochs_done):
-    images = len(loader) * config.batch_size
-    return tqdm(total=config.epochs * images, initial=epochs_done * images, unit="img", file=sys.stdout,
-                desc="training", mininterval=0.5, dynamic_ncols=True, disable=distributed.rank() > 0)  # fmt: skip
-
-
-def _stopped(history, config):
-    """Whether early stopping has ended this training."""
-    return (
-        bool(config.patience and history)
-        and history[-1]["epoch"] - best_epoch(history)["epoch"] >= config.patience
+    return DataLoader(
+        train_data,
+        config.batch_size // processes,
+        sampler=sampler,
+        num_workers=config.workers,
+        pin_memory=device.type == "cuda",
+        drop_last=True,
     )
+
+
+def _progress(loader, config, epochs_done):
+    """One bar over the whole training, on standard output: images done, images/s and the time left."""
+    images = len(loader) * config.batch_size
+    return tqdm(
+        total=config.epochs * images,
+        initial=epochs_done * images,
+        desc="training",
+        unit="img",
+        file=sys.stdout,
+        mininterval=0.5,
+        disable=distributed.rank() > 0,
+    )
+
+
+def _tensorboard(run_dir, config):
+    """A function that writes a row of the history for TensorBoard; it does nothing where that is not asked for."""
+    if not config.tensorboard or distributed.rank() > 0:
+        return lambda row: None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ImportError("tensorboard=True needs another package: pip install tensorboard") from None
+
+    def write(row):
+        with SummaryWriter(run_dir) as writer:
+            for name, value in row.items():
+                writer.add_scalar(name, value, row["epoch"])
+
+    return write

@@ -1,85 +1,105 @@
-"""What a training leaves in its folder, and going on from it."""
+"""Everything that changes while training: kept in the run's folder, and taken up again from there."""
 
 import csv
 import io
 import json
+from copy import deepcopy
 from dataclasses import asdict
+
+import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model, save_tensors, write_whole
 
-
-def best_epoch(history):
-    """The row of the best validation AUC."""
-    return max(history, key=lambda row: row["valid_auc"])
+RESULT_UNCHANGED_BY = {"workers", "tensorboard"}  # hyperparameters that may differ when a training goes on
 
 
-def restore(run_dir, resume, config, model, average, optimizer):
-    """The history so far: empty for a new run, else that of last.safetensors, whose state is loaded."""
-    last = run_dir / "last.safetensors"
-    if not distributed.from_first(last.exists):
-        return []
-    if not resume:
-        raise FileExistsError(
-            f"{run_dir} holds a training already; pass resume=True to go on with it, or choose another run_dir"
+class TrainingState:
+    """The model, its averaged weights, the optimiser and the history of one training.
+
+    model: the `StackedHourglass` that learns, on its device.
+    average: a copy of it with the exponential moving average of its weights and batch-norm statistics.
+    history: a dictionary an epoch.
+    """
+
+    def __init__(self, model, config):
+        self.model = model
+        self.config = config
+        self.average = deepcopy(model).eval()
+        fused = next(model.parameters()).is_cuda
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=fused
         )
-    tensors, about = distributed.from_first(lambda: load_tensors(last))
-    _same_hyperparameters(last, about["config"], json.loads(json.dumps(asdict(config))))
-    for name, module in (("model", model), ("average", average)):
-        module.load_state_dict(_part(tensors, name))
-    state = optimizer.state_dict()
-    for name, tensor in _part(tensors, "optimizer").items():
-        parameter, value = name.split(".")
-        state["state"].setdefault(int(parameter), {})[value] = tensor
-    optimizer.load_state_dict(state)
-    return about["history"]
+        self.history = []
+        pairs = zip(self.average.state_dict().values(), model.state_dict().values(), strict=True)
+        self._averaged, self._current = zip(*((a, c) for a, c in pairs if a.is_floating_point()), strict=True)
+
+    def update_average(self, step):
+        """Moves the averaged weights towards the model's; faster in the first steps, when they still are noise."""
+        decay = min(self.config.ema_decay, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(self._averaged, self._current, None)
+
+    @property
+    def best(self):
+        """The history's row with the best validation AUC."""
+        return max(self.history, key=lambda row: row["valid_auc"])
+
+    @property
+    def finished(self):
+        """Whether all epochs are done, or early stopping has ended the training."""
+        if len(self.history) >= self.config.epochs:
+            return True
+        patience = self.config.patience
+        return bool(patience and self.history) and self.history[-1]["epoch"] - self.best["epoch"] >= patience
+
+    def restore(self, run_dir, resume):
+        """Takes up the training in `run_dir`, if there is one; see `fit` for what is raised."""
+        last = run_dir / "last.safetensors"
+        if not distributed.from_first(last.exists):
+            return
+        if not resume:
+            raise FileExistsError(
+                f"{run_dir} holds a training already; pass resume=True to go on with it, or choose another run_dir"
+            )
+        tensors, about = distributed.from_first(lambda: load_tensors(last))
+        self._check_hyperparameters(last, about["config"])
+        self.model.load_state_dict(_part(tensors, "model"))
+        self.average.load_state_dict(_part(tensors, "average"))
+        state = self.optimizer.state_dict()
+        for name, tensor in _part(tensors, "optimizer").items():
+            parameter, value = name.split(".")
+            state["state"].setdefault(int(parameter), {})[value] = tensor
+        self.optimizer.load_state_dict(state)
+        self.history = about["history"]
+
+    def _check_hyperparameters(self, path, saved):
+        now = json.loads(json.dumps(asdict(self.config)))
+        names = [name for name in now if saved.get(name) != now[name] and name not in RESULT_UNCHANGED_BY]
+        if names:
+            changed = ", ".join(f"{name} was {saved.get(name)}, now {now[name]}" for name in names)
+            raise ValueError(f"{path} was trained otherwise ({changed}); restore that or choose another run_dir")
+
+    def save(self, run_dir, skeleton):
+        """Writes best.safetensors if the last epoch is the best, last.safetensors, and history.csv."""
+        config = asdict(self.config)
+        if self.best is self.history[-1]:
+            save_model(run_dir / "best.safetensors", self.average, skeleton, config=config, scores=self.best)
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
+        for parameter, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in values.items()}
+        save_tensors(run_dir / "last.safetensors", tensors, {"config": config, "history": self.history})
+        write_whole(run_dir / "history.csv", _as_csv(self.history))
 
 
 def _part(tensors, prefix):
-    return {
-        name.partition(".")[2]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")
-    }
+    return {name.partition(".")[2]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
 
 
-def _same_hyperparameters(path, saved, now):
-    free = {"workers", "tensorboard"}  # what may change without changing the result
-    changed = [
-        f"{name} {saved.get(name)} → {now[name]}"
-        for name in now
-        if saved.get(name) != now[name] and name not in free
-    ]
-    if changed:
-        raise ValueError(
-            f"{path} was trained with other hyperparameters ({', '.join(changed)}); restore them or choose another run_dir"
-        )
-
-
-def save(run_dir, history, config, model, average, optimizer, skeleton):
-    """Writes best.safetensors if this epoch is the best, last.safetensors, and history.csv."""
-    about = {"config": asdict(config), "history": history}
-    if best_epoch(history) is history[-1]:
-        save_model(run_dir / "best.safetensors", average, skeleton, config=asdict(config), scores=history[-1])
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    for parameter, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in values.items()}
-    save_tensors(run_dir / "last.safetensors", tensors, about)
-    _write_history(run_dir / "history.csv", history)
-    if config.tensorboard:
-        _write_tensorboard(run_dir, history[-1])
-
-
-def _write_history(path, history):
+def _as_csv(history):
     text = io.StringIO()
     writer = csv.DictWriter(text, history[0].keys(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write_whole(path, text.getvalue())
-
-
-def _write_tensorboard(run_dir, row):
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(run_dir) as writer:
-        for name, value in row.items():
-            writer.add_scalar(name, value, row["epoch"])
+    return text.getvalue()

@@ -1,0 +1,176 @@
+"""Training: it learns, stops, resumes as if never interrupted, and overwrites nothing."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from pose import Augmentation, TrainConfig, fit, load_model, read_annotations, write_annotations
+from pose.checkpoints import load_tensors
+from pose.training.state import TrainingState
+
+TINY = {"inp_res": 64, "channels": 16, "batch_size": 4, "bf16": False}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve pictures of a bright dot; every joint is the dot. `train.txt` has eight, `valid.txt` four."""
+    rng = np.random.default_rng(0)
+    landmarks = {}
+    for number in range(12):
+        x, y = rng.integers(20, 60, 2)
+        image = np.zeros((80, 80), np.uint8)
+        cv2.circle(image, (int(x), int(y)), 6, 255, -1)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+        landmarks[str(tmp_path / f"{number}.png")] = np.tile([[x, y]], (20, 1)) + rng.uniform(-18, 18, (20, 2))
+    names = list(landmarks)
+    for name, part in (("train", names[:8]), ("valid", names[8:])):
+        write_annotations(tmp_path / f"{name}.txt", {path: landmarks[path] for path in part}, tmp_path)
+    return tmp_path
+
+
+def train(folder, run, config, **kwargs):
+    """The trained model and its history."""
+    train_data, valid_data = (
+        config.build_dataset(read_annotations(folder / f"{name}.txt", folder), is_train=name == "train")
+        for name in ("train", "valid")
+    )
+    model = config.build_model()
+    return model, fit(model, train_data, valid_data, config, run, **kwargs)
+
+
+def same_weights(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.values(), two.values(), strict=True))
+
+
+def without_speed(history):
+    return [{name: value for name, value in row.items() if name != "images_per_s"} for row in history]
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_a_few_images_are_learnt_by_heart(folder, tmp_path, loss):
+    config = TrainConfig(**TINY | {"channels": 32}, epochs=60, loss=loss, learning_rate=5e-3, ema_decay=0.9,
+                         augmentation=Augmentation(scale=0, rot=0, shift=0, mirror=0, light=0))  # fmt: skip
+    _, history = train(folder, tmp_path / "run", config)
+    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
+    assert history[-1]["train_pck@0.2"] > 0.6 > 0.3 > history[0]["train_pck@0.2"]
+
+
+def test_history_and_checkpoints_tell_the_same(folder, tmp_path):
+    seen = []
+    config = TrainConfig(**TINY, epochs=3)
+    model, history = train(folder, tmp_path / "run", config, on_epoch=lambda rows: seen.append(len(rows)))
+    with open(tmp_path / "run" / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert seen == [1, 2, 3]
+    assert [float(row["train_loss"]) for row in rows] == [row["train_loss"] for row in history]
+    best = load_model(tmp_path / "run" / "best.safetensors")
+    assert same_weights(best.state_dict(), model.state_dict())
+    assert best.about["scores"]["valid_auc"] == max(row["valid_auc"] for row in history)
+    assert best.about["config"]["inp_res"] == 64
+
+
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(folder, tmp_path):
+    def interrupt(history):
+        if len(history) == 2:
+            raise KeyboardInterrupt
+
+    config = TrainConfig(**TINY, epochs=4)
+    whole, history = train(folder, tmp_path / "whole", config)
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, tmp_path / "parts", config, on_epoch=interrupt)
+    parts, resumed = train(folder, tmp_path / "parts", config, resume=True)
+    assert same_weights(whole.state_dict(), parts.state_dict())
+    assert without_speed(history) == without_speed(resumed)
+
+
+def test_a_killed_command_line_training_resumes_exactly(folder, tmp_path):
+    def command(run, *more):
+        words = [sys.executable, "-m", "pose.training", "--joints", folder / "train.txt", "--images", folder,
+                 "--valid-joints", folder / "valid.txt", "--out", run, "--epochs", 6, "--inp-res", 64,
+                 "--channels", 16, "--batch-size", 4, "--no-bf16", *more]  # fmt: skip
+        return [str(word) for word in words]
+
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True, env=environment)
+    killed = subprocess.Popen(command(tmp_path / "killed"), stdout=subprocess.DEVNULL, env=environment)
+    while not (tmp_path / "killed" / "history.csv").exists():
+        assert killed.poll() is None
+        time.sleep(0.005)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    done = len(load_tensors(tmp_path / "killed" / "last.safetensors")[1]["history"])
+    assert 1 <= done < 6
+    subprocess.run(command(tmp_path / "killed", "--resume"), check=True, capture_output=True, env=environment)
+    whole, killed = (load_tensors(tmp_path / name / "last.safetensors")[0] for name in ("whole", "killed"))
+    assert same_weights(whole, killed)
+
+
+def test_a_run_is_never_overwritten(folder, tmp_path):
+    config = TrainConfig(**TINY, epochs=1)
+    train(folder, tmp_path / "run", config)
+    before = (tmp_path / "run" / "last.safetensors").read_bytes()
+    with pytest.raises(FileExistsError, match="resume=True"):
+        train(folder, tmp_path / "run", config)
+    with pytest.raises(ValueError, match=r"learning_rate was 0\.001, now 0\.5"):
+        train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, learning_rate=0.5), resume=True)
+    assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
+
+
+def test_early_stopping_stops_after_patience_epochs_without_a_better_one():
+    state = TrainingState(TrainConfig(**TINY).build_model(), TrainConfig(**TINY, epochs=9, patience=2))
+    stopped = []
+    for epoch, auc in enumerate([0.1, 0.3, 0.2, 0.29], start=1):
+        state.history.append({"epoch": epoch, "valid_auc": auc})
+        stopped.append(state.finished)
+    assert stopped == [False, False, False, True]
+
+
+def test_averaged_weights_follow_with_the_decay():
+    config = TrainConfig(**TINY, ema_decay=0.75)
+    state = TrainingState(config.build_model(), config)
+    with torch.no_grad():
+        state.model.conv1.bias.fill_(1.0)
+        state.average.conv1.bias.fill_(0.0)
+    state.update_average(step=0)  # (1 + 0) / (10 + 0): the first step moves it by 0.9
+    assert state.average.conv1.bias == pytest.approx(0.9)
+    state.update_average(step=1000)
+    assert state.average.conv1.bias == pytest.approx(0.75 * 0.9 + 0.25)
+
+
+def test_learning_rate_rises_and_falls():
+    config = TrainConfig(learning_rate=1.0, warmup=0.2)
+    rates = [config.rate_at(step, 10) for step in range(10)]
+    assert rates[:3] == pytest.approx([0.5, 1.0, 1.0])
+    assert rates[6] == pytest.approx(0.5)  # half of the way down the cosine
+    assert rates == [*sorted(rates[:2]), *sorted(rates[2:], reverse=True)]
+
+
+def test_the_seed_fixes_the_weights():
+    one, two, other = (TrainConfig(**TINY, seed=seed).build_model().state_dict() for seed in (1, 1, 2))
+    assert same_weights(one, two)
+    assert not same_weights(one, other)
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_what_to_do(folder, tmp_path):
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=3, learning_rate=1e30, warmup=0))
+
+
+def test_a_batch_larger_than_the_data_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match="larger than the 8 training images; lower it"):
+        train(folder, tmp_path / "run", TrainConfig(**TINY | {"batch_size": 16}))
+
+
+def test_an_augmented_validation_set_is_refused(folder, tmp_path):
+    config = TrainConfig(**TINY, epochs=1)
+    data = config.build_dataset(read_annotations(folder / "train.txt", folder), is_train=True)
+    with pytest.raises(ValueError, match="without augmentation"):
+        fit(config.build_model(), data, data, config, tmp_path / "run")
