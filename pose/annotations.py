@@ -31,12 +31,14 @@ class Annotations(Mapping):
     """The dictionary {image_path: [(x, y), …]}, read-only, kept in one array so that a million images fit.
 
     paths: list of M str, in the order of the file.
-    landmarks: (M, K, 2) float32, x then y, image px, NaN where not labelled.
+    landmarks: (M, K, 2) float32, x then y, image px, NaN where not labelled; (0, 0) is not labelled either.
     """
 
     def __init__(self, paths, landmarks):
         self.paths = list(paths)
-        self.landmarks = np.asarray(landmarks, np.float32)
+        landmarks = np.array(landmarks, np.float32)
+        unlabelled = np.isnan(landmarks).any(axis=-1) | (landmarks == 0).all(axis=-1)
+        self.landmarks = np.where(unlabelled[..., None], np.float32(np.nan), landmarks)
         self._row = {path: i for i, path in enumerate(self.paths)}
 
     def __getitem__(self, path):
@@ -67,15 +69,17 @@ def as_annotations(annotations):
     return Annotations(annotations.keys(), list(annotations.values()))
 
 
-def read_annotations(joints_txt, image_dir, num_joints=len(KINECT20)):
+def read_annotations(joints_txt, image_dir, skeleton=KINECT20):
     """The labels of a joints file.
 
     joints_txt: path of the text file (UTF-8; format at the top of this module).
     image_dir: the folder that the image names are relative to.
+    skeleton: whose joints the file holds, in its order.
     Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels a joint, (nan, nan) where not labelled.
     Raises AnnotationError with *all* faults of the file, FileNotFoundError where the file or folder is missing.
     """
     joints_txt, image_dir = Path(joints_txt), Path(image_dir)
+    num_joints = len(skeleton)
     if not joints_txt.is_file():
         raise FileNotFoundError(f"{joints_txt}: there is no such joints file; check the path")
     if not image_dir.is_dir():
@@ -102,7 +106,6 @@ def read_annotations(joints_txt, image_dir, num_joints=len(KINECT20)):
     if faults:
         raise AnnotationError(faults)
     landmarks = np.array(landmarks, np.float32).reshape(-1, num_joints, 2)
-    landmarks[(landmarks == 0).all(axis=-1)] = np.nan
     return Annotations(paths, landmarks)
 
 

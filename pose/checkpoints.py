@@ -62,7 +62,7 @@ def load_model(path, device="cpu"):
     """
     tensors, about = load_tensors(path)
     if about.get("kind") != "hourglass":
-        raise ValueError(f"{path}: holds a {about.get('kind')}, not an hourglass; give best.safetensors of a pose run")
+        raise ValueError(f"{path}: holds no hourglass but: {about.get('kind')}; give best.safetensors of a pose training")
     model = StackedHourglass(**about["settings"])
     model.load_state_dict(tensors)
     model.about = about

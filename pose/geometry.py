@@ -2,9 +2,9 @@
 
 A pixel's integer coordinate is its centre, so an image W wide spans −0.5 … W−0.5. The crop is a square of the
 image with its middle at `center` (px) and a side of 200 · `scale` px (200 px is the unit of the MPII data set),
-turned by `rot` degrees counter-clockwise, with R(rot) = [[cos, −sin], [sin, cos]]. It goes to res × res pixels by
+turned by `rot` degrees counter-clockwise (so that its content appears turned clockwise). It goes to res × res pixels by
 
-    u + 0.5 = res/2 + res/(200·scale) · R(rot) · ((x, y) − center)
+    u + 0.5 = res/2 + res/(200·scale) · R(rot) · ((x, y) − center),    R(rot) = [[cos, −sin], [sin, cos]]
 
 with res = 256 for the network's input and res = 64 for its heatmaps, so u64 = (u256 + 0.5)/4 − 0.5. Nothing is ever
 rounded: the image is warped, and its landmarks are multiplied, by this same matrix.

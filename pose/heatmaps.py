@@ -54,7 +54,7 @@ def _nonzero(peak):
 
 
 def _windows(flat, place, height, width):
-    """The pixels around the peak: values (M, P), their offsets dx and dy (P,) in px, and which lie in the map (M, P)."""
+    """The pixels around the peak: values (M, P), offsets dx and dy (P,) in px, and which lie in the map (M, P)."""
     offsets = torch.arange(-WINDOW, WINDOW + 1, device=flat.device)
     dy, dx = (grid.reshape(-1) for grid in torch.meshgrid(offsets, offsets, indexing="ij"))
     x, y = place[:, None] % width + dx, place[:, None] // width + dy

@@ -18,10 +18,19 @@ def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
     heatmaps = heatmaps.to(outputs[0].dtype)
     labelled = heatmaps.amax(dim=(2, 3)) > 0  # (N, K)
     if kind == "mse":
-        per_joint = [(output - heatmaps).square().mean(dim=(2, 3)) for output in outputs]
-    else:
+        per_joint = [_squared_error(output, heatmaps) for output in outputs]
+    elif kind == "cross_entropy":
         target = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
-        height = 2 * math.pi * sigma**2  # probability · height is the heatmap, see StackedHourglass
-        tiny = torch.finfo(torch.float32).tiny
-        per_joint = [-(target * (output / height).clamp_min(tiny).log()).sum(dim=(2, 3)) for output in outputs]
+        per_joint = [_cross_entropy(output, target, sigma) for output in outputs]
+    else:
+        raise ValueError(f"kind is 'mse' or 'cross_entropy', not {kind!r}")
     return sum((loss * labelled).mean() for loss in per_joint)
+
+
+def _squared_error(output, heatmaps):
+    return (output - heatmaps).square().mean(dim=(2, 3))
+
+
+def _cross_entropy(output, target, sigma):
+    probability = output / (2 * math.pi * sigma**2)  # the heatmap's height, see StackedHourglass
+    return -(target * probability.clamp_min(torch.finfo(torch.float32).tiny).log()).sum(dim=(2, 3))

@@ -37,7 +37,7 @@ def pck(distances, threshold):
     PCK of Yang and Ramanan, "Articulated Human Detection with Flexible Mixtures of Parts", PAMI 2013. NaN for a joint
     that is labelled nowhere.
     """
-    counted = np.isfinite(distances) | np.isinf(distances)
+    counted = ~np.isnan(distances)
     return _ratio((np.where(counted, distances, np.inf) <= threshold).sum(axis=0), counted.sum(axis=0))
 
 

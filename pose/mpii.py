@@ -10,13 +10,22 @@ import numpy as np
 import torch
 
 from pose.hourglass import StackedHourglass
-from pose.skeleton import KINECT20
+from pose.skeleton import KINECT20, Skeleton
 
 # MPII's 16 joints in its order, by the Kinect's names where both have the joint.
-MPII16 = (
-    "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
-    "hip_center", "shoulder_center", "upper_neck", "head",
-    "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+MPII16 = Skeleton(
+    names=(
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
+        "hip_center", "shoulder_center", "upper_neck", "head",
+        "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+    ),
+    limbs=(
+        ("hip_center", "shoulder_center"), ("shoulder_center", "upper_neck"), ("upper_neck", "head"),
+        ("shoulder_center", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
+        ("shoulder_center", "right_shoulder"), ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
+        ("hip_center", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
+        ("hip_center", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+    ),
 )  # fmt: skip
 MPII_MEAN = (0.4404, 0.4440, 0.4327)  # of its RGB images; its checkpoints do not divide by a deviation
 
@@ -76,7 +85,7 @@ def _read(path):
 
 def _by_name(weights, fresh):
     """The checkpoint's weights with the score layers' joints in the Kinect's order, fresh where MPII has no match."""
-    pairs = [(k, MPII16.index(name)) for k, name in enumerate(KINECT20.names) if name in MPII16]
+    pairs = [(k, MPII16.index(name)) for k, name in enumerate(KINECT20.names) if name in MPII16.names]
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
     weights = dict(weights)
     for name, old in weights.items():
@@ -98,5 +107,6 @@ def _fill(model, weights, path):
     missing = [name for name in missing if name not in ("mean", "std") and not name.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise ValueError(
-            f"{path}: is another architecture; missing {missing[:3]}…, unknown {unexpected[:3]}… (one residual unit a place is expected)"
+            f"{path}: is another architecture (one residual unit a place is expected); "
+            f"missing {missing[:3]}…, unknown {unexpected[:3]}…"
         )

@@ -61,9 +61,9 @@ class Predictor:
         self.flip_test = flip_test
         self.bf16 = bf16
         self.skeleton = skeleton
-        if flip_test and len(skeleton) != model.num_joints:
+        if len(skeleton) != model.num_joints:
             raise ValueError(
-                f"flip_test exchanges left and right by the skeleton: it has {len(skeleton)} joints, the model {model.num_joints}"
+                f"the model predicts {model.num_joints} joints, the skeleton has {len(skeleton)}; pass skeleton="
             )
 
     def predict(self, images, boxes=None):
@@ -165,9 +165,15 @@ def write_predictions(joints_txt, predictions, image_dir, least=0.0, overwrite=F
 
 
 def draw_predictions(out_dir, predictions, image_dir, least=0.0, skeleton=KINECT20, overwrite=False):
-    """Writes each image with its skeleton drawn as a PNG of the same name below `out_dir`; returns the paths."""
+    """Writes each image with its skeleton drawn, under its own name below `out_dir`; returns the paths.
+
+    Raises ValueError for predictions of arrays, for two of the same file, and where `out_dir` is `image_dir`;
+    FileExistsError.
+    """
     _check_files(predictions)
-    paths = [(Path(out_dir) / Path(p.path).relative_to(image_dir)).with_suffix(".png") for p in predictions]
+    if Path(out_dir).resolve() == Path(image_dir).resolve():
+        raise ValueError(f"the drawings would replace the images in {image_dir}; choose another out_dir")
+    paths = [Path(out_dir) / Path(p.path).relative_to(image_dir) for p in predictions]
     there = next((path for path in paths if path.exists()), None)
     if there and not overwrite:
         raise FileExistsError(f"{there} is there already; choose another folder or pass overwrite=True")
@@ -176,7 +182,7 @@ def draw_predictions(out_dir, predictions, image_dir, least=0.0, skeleton=KINECT
             read_image(prediction.path), prediction.landmarks, skeleton, prediction.confidence, least
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())
+        path.write_bytes(cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())
     return paths
 
 

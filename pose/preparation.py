@@ -37,12 +37,14 @@ def subjects_of(annotations, clips_csv, image_dir):
     with open(clips_csv, encoding="utf-8-sig", newline="") as file:
         for number, clip in enumerate(csv.DictReader(file), start=2):
             try:
-                subject = clip["subject"]
-                first, last = row_of[clip["first_image"]], row_of[clip["last_image"]]
+                subject, first, last = clip["subject"], row_of[clip["first_image"]], row_of[clip["last_image"]]
             except KeyError as missing:
                 raise ValueError(
-                    f"{clips_csv}, line {number}: {missing} is not a column of it, or no image of the joints file; correct it"
+                    f"{clips_csv}, line {number}: {missing} is not a column of it, or no image of the joints file; "
+                    "correct it"
                 ) from None
+            if last < first:
+                raise ValueError(f"{clips_csv}, line {number}: last_image comes before first_image; exchange them")
             subjects[first : last + 1] = subject
     return subjects
 
@@ -52,8 +54,11 @@ def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
 
     Where clips.csv lies beside the joints file the split is by subject, so that validation shows people never seen;
     otherwise it is by image. Returns (train, valid).
+    Raises ValueError where the joints file itself lies in `out_dir`; what `read_annotations` and `split` raise.
     """
     joints_txt, image_dir, out_dir = Path(joints_txt), Path(image_dir), Path(out_dir)
+    if joints_txt.resolve().parent == out_dir.resolve():
+        raise ValueError(f"{out_dir} is for the files made of {joints_txt}, which lies in it; choose another folder")
     annotations = read_annotations(joints_txt, image_dir)
     clips_csv = joints_txt.with_name("clips.csv")
     groups = subjects_of(annotations, clips_csv, image_dir) if clips_csv.exists() else None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 def new_run(parent, kind="pose"):
     """The path of the next free folder `kind_NNN` in `parent`; `fit` makes it."""
-    numbers = [int(path.name.rpartition("_")[2]) for path in _runs(parent, kind)]
-    return Path(parent) / f"{kind}_{max(numbers, default=0) + 1:03d}"
+    runs = _runs(parent, kind)
+    return Path(parent) / f"{kind}_{_number(runs[-1]) + 1 if runs else 1:03d}"
 
 
 def latest_run(parent, kind="pose"):
@@ -16,4 +16,8 @@ def latest_run(parent, kind="pose"):
 
 
 def _runs(parent, kind):
-    return sorted(Path(parent).glob(f"{kind}_[0-9][0-9][0-9]"))
+    return sorted((path for path in Path(parent).glob(f"{kind}_*") if path.name[len(kind) + 1 :].isdigit()), key=_number)
+
+
+def _number(run):
+    return int(run.name.rpartition("_")[2])

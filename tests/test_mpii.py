@@ -165,7 +165,7 @@ def test_a_checkpoint_computes_the_published_network(checkpoint, source):
 
 
 def test_mpii_joints_stand_in_the_order_of_its_annotations():
-    assert list(MPII16) == [
+    assert list(MPII16.names) == [
         *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
         *("hip_center", "shoulder_center", "upper_neck", "head"),
         *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
@@ -177,7 +177,7 @@ def test_20_joints_get_the_filters_of_the_same_name_and_the_rest_starts_fresh(ch
     loaded = load_mpii_checkpoint(checkpoint).state_dict()
     fresh = set()
     for k, name in enumerate(KINECT20.names):
-        if name not in MPII16:
+        if name not in MPII16.names:
             fresh.add(name)
             continue
         j = MPII16.index(name)
@@ -198,7 +198,7 @@ def test_20_joints_find_in_the_first_stack_what_the_source_finds(checkpoint, sou
     ours, theirs = load_mpii_checkpoint(checkpoint)(IMAGES)[0], source[0](IMAGES)[0]
     assert ours.shape[1] == 20
     for k, name in enumerate(KINECT20.names):
-        if name in MPII16:
+        if name in MPII16.names:
             torch.testing.assert_close(ours[:, k], theirs[:, MPII16.index(name)])
 
 

@@ -126,10 +126,10 @@ def test_flip_test_makes_the_prediction_of_a_mirrored_image_the_mirrored_one(hou
     assert difference(flip_test=False) > 1
 
 
-def test_flip_test_needs_the_skeleton_of_the_model():
+def test_the_skeleton_must_fit_the_model():
     model = StackedHourglass(1, 2, channels=16)
-    with pytest.raises(ValueError, match=r"flip_test.* 20 joints, the model 2"):
-        Predictor(model, flip_test=True)
+    with pytest.raises(ValueError, match=r"predicts 2 joints, the skeleton has 20"):
+        Predictor(model)
     Predictor(model, flip_test=True, skeleton=Skeleton(("left_hand", "right_hand"), limbs=()))
 
 
@@ -143,6 +143,8 @@ def test_a_checkpoint_brings_the_resolution_of_its_training(tmp_path, hourglass)
 
 
 class Blind(nn.Module):
+    num_joints = 20
+
     def forward(self, images):
         return [torch.zeros(len(images), 20, images.shape[2] // 4, images.shape[3] // 4)]
 

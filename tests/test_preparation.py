@@ -183,7 +183,7 @@ def test_a_missing_checkpoint_says_what_to_do(tmp_path):
 def test_a_file_that_is_no_pose_checkpoint_is_refused(tmp_path, model):
     path = tmp_path / "best.safetensors"
     save_tensors(path, {"a": torch.zeros(1)}, {"kind": "activity"})
-    with pytest.raises(ValueError, match="holds a activity, not an hourglass"):
+    with pytest.raises(ValueError, match="holds no hourglass but: activity"):
         load_model(path)
     for content in (b"", b"not a checkpoint", b"\x10" + bytes(30)):
         path.write_bytes(content)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose import Augmentation, TrainConfig, fit, load_model, read_annotations, write_annotations
+from pose import Augmentation, TrainConfig, evaluate, fit, load_model, read_annotations, write_annotations
 from pose.checkpoints import load_tensors
 from pose.training.state import TrainingState
 
@@ -21,15 +21,17 @@ TINY = {"inp_res": 64, "channels": 16, "batch_size": 4, "bf16": False}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Twelve pictures of a bright dot; every joint is the dot. `train.txt` has eight, `valid.txt` four."""
+    """Twelve pictures of a bright dot, the joints on a ring around it. `train.txt` has eight, `valid.txt` four."""
     rng = np.random.default_rng(0)
+    angles = np.arange(20) * (2 * np.pi / 20)
+    ring = 18 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     landmarks = {}
     for number in range(12):
         x, y = rng.integers(20, 60, 2)
         image = np.zeros((80, 80), np.uint8)
         cv2.circle(image, (int(x), int(y)), 6, 255, -1)
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
-        landmarks[str(tmp_path / f"{number}.png")] = np.tile([[x, y]], (20, 1)) + rng.uniform(-18, 18, (20, 2))
+        landmarks[str(tmp_path / f"{number}.png")] = [x, y] + ring
     names = list(landmarks)
     for name, part in (("train", names[:8]), ("valid", names[8:])):
         write_annotations(tmp_path / f"{name}.txt", {path: landmarks[path] for path in part}, tmp_path)
@@ -54,13 +56,18 @@ def without_speed(history):
     return [{name: value for name, value in row.items() if name != "images_per_s"} for row in history]
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-def test_a_few_images_are_learnt_by_heart(folder, tmp_path, loss):
-    config = TrainConfig(**TINY | {"channels": 32}, epochs=60, loss=loss, learning_rate=5e-3, ema_decay=0.9,
-                         augmentation=Augmentation(scale=0, rot=0, shift=0, mirror=0, light=0))  # fmt: skip
-    _, history = train(folder, tmp_path / "run", config)
-    assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
-    assert history[-1]["train_pck@0.2"] > 0.6 > 0.3 > history[0]["train_pck@0.2"]
+def test_joints_are_found_where_the_picture_shows_them(folder, tmp_path):
+    moved = Augmentation(scale=0, rot=0, shift=0.2, mirror=0, light=0)  # so that no constant answer is right
+    config = TrainConfig(**TINY, epochs=60, learning_rate=1e-2, ema_decay=0.9, augmentation=moved)
+    model, _ = train(folder, tmp_path / "run", config)
+    unseen = config.build_dataset(read_annotations(folder / "valid.txt", folder), is_train=False)
+    unseen.centers += [[9, 0], [0, -9], [-9, 0], [0, 9]]  # off the middle, too
+    assert evaluate(model, unseen).summary()["pck@0.2"] > 0.8
+
+
+def test_squared_error_falls(folder, tmp_path):
+    _, history = train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=6, loss="mse", learning_rate=1e-2))
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
 
 
 def test_history_and_checkpoints_tell_the_same(folder, tmp_path):
@@ -140,9 +147,9 @@ def test_averaged_weights_follow_with_the_decay():
         state.model.conv1.bias.fill_(1.0)
         state.average.conv1.bias.fill_(0.0)
     state.update_average(step=0)  # (1 + 0) / (10 + 0): the first step moves it by 0.9
-    assert state.average.conv1.bias == pytest.approx(0.9)
+    assert state.average.conv1.bias[0].item() == pytest.approx(0.9)
     state.update_average(step=1000)
-    assert state.average.conv1.bias == pytest.approx(0.75 * 0.9 + 0.25)
+    assert state.average.conv1.bias[0].item() == pytest.approx(0.75 * 0.9 + 0.25)
 
 
 def test_learning_rate_rises_and_falls():
