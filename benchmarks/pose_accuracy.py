@@ -3,13 +3,12 @@
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python benchmarks/pose_accuracy.py utd_mhad --data data/utd_mhad --run runs/utd_mhad
 
-Most epochs are spent on small crops, where a step costs a fraction; a second stage then continues on larger ones.
+Most epochs are spent on small crops, where a step costs a fraction; a second stage may go on with larger ones.
 A training that was stopped goes on where it was when the same command is given again.
 """
 
 import argparse
 import json
-import platform
 import time
 from pathlib import Path
 
@@ -79,9 +78,14 @@ def main(argv=None):
     test, final = annotations.select(test_rows), STAGES[args.set][-1]
     trained = evaluate(model, final.build_dataset(test, is_train=False))
     baseline = score(mean_pose(annotations.landmarks[rows[0]], test.landmarks), test.landmarks)
-    lines = [f"{args.set}: {len(rows[0])} images to train, {len(rows[1])} to choose the epoch, {len(test)} to test",
-             f"seed {SEED}; {sum(c.epochs for c in STAGES[args.set])} epochs in {seconds / 60:.0f} minutes on "
-             f"{torch.get_num_threads()} thread(s) of {platform.processor() or platform.machine()}", "", str(trained), ""]  # fmt: skip
+    epochs = sum(config.epochs for config in STAGES[args.set])
+    lines = [
+        f"{args.set}: {len(rows[0])} images to train, {len(rows[1])} to choose the epoch, {len(test)} to test",
+        f"seed {SEED}; {epochs} epochs in {seconds / 60:.0f} minutes on {torch.get_num_threads()} thread(s)",
+        "",
+        str(trained),
+        "",
+    ]
     for name, scores in (("hourglass", trained), ("mean pose", baseline)):
         arms = scores.mean(scores.pck[0.2], ARMS)
         shares = "  ".join(f"{key} {value:.3f}" for key, value in scores.summary().items())

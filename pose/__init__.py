@@ -4,7 +4,7 @@ from pose.annotations import AnnotationError, Annotations, read_annotations, wri
 from pose.augmentation import Augmentation
 from pose.checkpoints import load_model, save_model
 from pose.dataset import Generic
-from pose.evaluation import evaluate, predict_dataset
+from pose.evaluation import evaluate, predict_dataset, predict_heatmaps
 from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_image, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.hourglass import StackedHourglass, hg1, hg2, hg8
@@ -16,15 +16,17 @@ from pose.plotting import (
     LiveCurves,
     draw_landmarks,
     plot_annotations,
-    plot_comparison,
+    plot_augmented,
+    plot_confidence,
     plot_heatmaps,
     plot_history,
     plot_landmarks,
     plot_pck,
+    plot_predictions,
     plot_sample,
 )
 from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
-from pose.preparation import PROJECT, SAMPLE, prepare, prepared, split
+from pose.preparation import PROJECT, SAMPLE, Prepared, prepare, prepared, split
 from pose.runs import latest_run, new_run
 from pose.skeleton import KINECT20, Skeleton
 from pose.training import TrainConfig, fit
@@ -45,6 +47,7 @@ __all__ = [
     "PoseScores",
     "Prediction",
     "Predictor",
+    "Prepared",
     "Skeleton",
     "StackedHourglass",
     "TrainConfig",
@@ -70,13 +73,16 @@ __all__ = [
     "normalised_distances",
     "pck",
     "plot_annotations",
-    "plot_comparison",
+    "plot_augmented",
+    "plot_confidence",
     "plot_heatmaps",
     "plot_history",
     "plot_landmarks",
     "plot_pck",
+    "plot_predictions",
     "plot_sample",
     "predict_dataset",
+    "predict_heatmaps",
     "prepare",
     "prepared",
     "read_annotations",

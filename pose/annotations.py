@@ -31,14 +31,14 @@ class Annotations(Mapping):
     """The dictionary {image_path: [(x, y), …]}, read-only, kept in one array so that a million images fit.
 
     paths: list of M str, in the order of the file.
-    landmarks: (M, K, 2) float32, x then y, image px, NaN where not labelled; (0, 0) is not labelled either.
+    landmarks: (M, K, 2) float64, x then y, image px, NaN where not labelled; (0, 0) is not labelled either.
     """
 
     def __init__(self, paths, landmarks):
         self.paths = list(paths)
-        landmarks = np.array(landmarks, np.float32)
+        landmarks = np.array(landmarks, np.float64)
         unlabelled = np.isnan(landmarks).any(axis=-1) | (landmarks == 0).all(axis=-1)
-        self.landmarks = np.where(unlabelled[..., None], np.float32(np.nan), landmarks)
+        self.landmarks = np.where(unlabelled[..., None], np.nan, landmarks)
         self._row = {path: i for i, path in enumerate(self.paths)}
 
     def __getitem__(self, path):
@@ -105,7 +105,7 @@ def read_annotations(joints_txt, image_dir, skeleton=KINECT20):
         faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
     if faults:
         raise AnnotationError(faults)
-    landmarks = np.array(landmarks, np.float32).reshape(-1, num_joints, 2)
+    landmarks = np.array(landmarks).reshape(-1, num_joints, 2)
     return Annotations(paths, landmarks)
 
 

@@ -62,7 +62,8 @@ def load_model(path, device="cpu"):
     """
     tensors, about = load_tensors(path)
     if about.get("kind") != "hourglass":
-        raise ValueError(f"{path}: holds no hourglass but: {about.get('kind')}; give best.safetensors of a pose training")
+        kind = about.get("kind", "a training to resume")
+        raise ValueError(f"{path}: holds no hourglass but: {kind}; give best.safetensors of a pose training")
     model = StackedHourglass(**about["settings"])
     model.load_state_dict(tensors)
     model.about = about

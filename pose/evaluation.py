@@ -11,6 +11,13 @@ from pose.metrics import score
 
 
 @torch.inference_mode()
+def predict_heatmaps(model, image):
+    """The heatmaps (K, S/4, S/4) that a model predicts for one network input (3, S, S), RGB in 0 … 1."""
+    device = next(model.parameters()).device
+    return model.eval()(image[None].to(device))[-1][0].cpu()
+
+
+@torch.inference_mode()
 def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
     """Landmarks (M, K, 2) float64 in px of the original images, and confidences (M, K), in the data set's order."""
     device = device or default_device()

@@ -4,7 +4,8 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 
-from pose.geometry import PIXELS_PER_SCALE, crop_matrix, invert, transform_landmarks
+from pose.geometry import PIXELS_PER_SCALE, center_and_scale, crop_matrix, heatmap_to_image, invert, transform_landmarks
+from pose.heatmaps import heatmaps_to_landmarks
 from pose.images import read_image
 from pose.skeleton import KINECT20
 
@@ -72,12 +73,48 @@ def _skeleton_lines(ax, landmarks, skeleton, color=None, confidence=None, least=
     ax.scatter(*landmarks.T, c=colors, s=9, zorder=3, edgecolors="black", linewidths=0.3)
 
 
-def plot_annotations(annotations, rows, skeleton=KINECT20, columns=6, titles=None):
+def plot_annotations(annotations, rows, skeleton=KINECT20, columns=6):
     """A grid of images with their labels, cut to the person: rows of `Annotations`. Returns the figure."""
     figure, axes = _grid(len(rows), columns)
-    for number, (ax, row) in enumerate(zip(axes, rows, strict=False)):
-        image, landmarks = read_image(annotations.paths[row]), annotations.landmarks[row]
-        plot_landmarks(image, landmarks, skeleton, ax, titles[number] if titles else None)
+    for ax, row in zip(axes, rows, strict=False):
+        landmarks = annotations.landmarks[row]
+        plot_landmarks(read_image(annotations.paths[row]), landmarks, skeleton, ax)
+        _cut_to_person(ax, landmarks)
+    return figure
+
+
+def plot_predictions(annotations, predicted, rows, errors, skeleton=KINECT20, columns=4):
+    """Predicted landmarks in colour over the labelled ones in white, cut to the person. Returns the figure.
+
+    predicted: (M, K, 2) image px, for all of the `Annotations`; rows: which to show; errors: (M,), for the titles.
+    """
+    figure, axes = _grid(len(rows), columns, size=3.0)
+    for ax, row in zip(axes, rows, strict=False):
+        labelled = annotations.landmarks[row]
+        title = f"mean error {errors[row]:.2f} torsos"
+        plot_landmarks(read_image(annotations.paths[row]), labelled, skeleton, ax, title, color="white")
+        _skeleton_lines(ax, predicted[row], skeleton)
+        _cut_to_person(ax, labelled)
+    return figure
+
+
+def _cut_to_person(ax, landmarks, margin=1.5):
+    """Shows the square around the landmarks (K, 2), or all where none is labelled."""
+    (x, y), scale = center_and_scale(landmarks, margin)
+    if np.isfinite(scale):
+        half = PIXELS_PER_SCALE * scale / 2
+        ax.set(xlim=(x - half, x + half), ylim=(y + half, y - half))
+    ax.set_facecolor("0.85")
+
+
+def plot_augmented(dataset, index, epochs=12, columns=6):
+    """One training image as the network sees it in its first epochs, with its landmarks. Returns the figure."""
+    figure, axes = _grid(epochs, columns)
+    for epoch, ax in zip(range(epochs), axes, strict=False):
+        dataset.set_epoch(epoch)
+        image, _, info = dataset[index]
+        to_input = crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"])
+        plot_landmarks(_picture(image), transform_landmarks(info["pts"], to_input), dataset.skeleton, ax)
     return figure
 
 
@@ -86,16 +123,14 @@ def _grid(count, columns, size=2.2):
     figure, axes = plt.subplots(
         rows, columns, figsize=(size * columns, size * rows), squeeze=False, layout="constrained"
     )
-    for ax in axes.flat:
-        ax.axis("off")
+    for number, ax in enumerate(axes.flat):
+        ax.set(xticks=[], yticks=[])
+        ax.set_visible(number < count)
     return figure, axes.flat
 
 
 def plot_sample(dataset, index, joint="right_wrist"):
     """One sample explained: the image with its box, the crop, the heatmaps, and the way back. Returns the figure."""
-    from pose.geometry import heatmap_to_image
-    from pose.heatmaps import heatmaps_to_landmarks
-
     crop, heatmaps, info = dataset[index]
     skeleton = dataset.skeleton
     image = read_image(info["img_paths"])
@@ -117,13 +152,13 @@ def plot_sample(dataset, index, joint="right_wrist"):
 
 def _box(ax, info):
     """The outline of the crop in the image."""
-    side = PIXELS_PER_SCALE * info["scale"]
+    side = float(PIXELS_PER_SCALE * info["scale"])
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * side - 0.5
-    to_image = invert(crop_matrix(info["center"], info["scale"], info["rot"], float(side)))
-    ax.plot(*transform_landmarks(corners, to_image).T, color="white", linewidth=1.2, linestyle="--")
-    low, high = np.nanmin(info["pts"], axis=0) - 0.2 * side, np.nanmax(info["pts"], axis=0) + 0.2 * side
-    (left, right), (bottom, top) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
-    ax.set(xlim=(min(left, low[0]), max(right, high[0])), ylim=(max(top, high[1]), min(bottom, low[1])))
+    outline = transform_landmarks(corners, invert(crop_matrix(info["center"], info["scale"], info["rot"], side)))
+    ax.plot(*outline.T, color="tab:red", linewidth=1.2, linestyle="--")
+    (left, right), (top, bottom) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    low, high = outline.min(axis=0) - 5, outline.max(axis=0) + 5
+    ax.set(xlim=(min(left, low[0]), max(right, high[0])), ylim=(max(bottom, high[1]), min(top, low[1])))
 
 
 def _picture(image):
@@ -132,27 +167,23 @@ def _picture(image):
 
 
 def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, columns=5):
-    """Each joint's heatmap over the crop it was predicted from. Returns the figure.
+    """Each joint's heatmap over the crop it belongs to. Returns the figure.
 
     image: (3, S, S) in 0 … 1; heatmaps: (K, S/4, S/4), of height about 1; confidence: (K,), shown in the titles.
     """
     figure, axes = _grid(len(skeleton), columns)
-    picture = _picture(image)
-    size = picture.shape[0]
-    grey = picture.mean(axis=2, keepdims=True).repeat(3, axis=2)
-    for k, ax in enumerate(axes):
-        if k >= len(skeleton):
-            break
-        ax.imshow(grey, extent=(-0.5, size - 0.5, size - 0.5, -0.5))
+    grey = _picture(image).mean(axis=2)
+    extent = (-0.5, grey.shape[1] - 0.5, grey.shape[0] - 0.5, -0.5)
+    for k, (name, ax) in enumerate(zip(skeleton.names, axes, strict=False)):
         heat = np.asarray(heatmaps[k]).clip(0, 1)
-        ax.imshow(heat, cmap="inferno", vmin=0, vmax=max(0.3, heat.max()), alpha=0.65, interpolation="bilinear",
-                  extent=(-0.5, size - 0.5, size - 0.5, -0.5))  # fmt: skip
-        sure = "" if confidence is None else f" {float(confidence[k]):.2f}"
-        ax.set_title(skeleton.names[k] + sure, fontsize=8)
+        highest = max(0.1, heat.max())
+        ax.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=extent)
+        ax.imshow(heat, cmap="inferno", vmin=0, vmax=highest, alpha=(heat / highest) ** 0.5, extent=extent)
+        ax.set_title(name if confidence is None else f"{name} {float(confidence[k]):.2f}", fontsize=8)
     return figure
 
 
-def plot_history(history, ax=None):
+def plot_history(history):
     """Loss, and training and validation PCK, over the epochs of a training. Returns the figure."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     epochs = [row["epoch"] for row in history]
@@ -201,13 +232,24 @@ def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
     return figure
 
 
-def plot_comparison(images, predicted, labelled, skeleton=KINECT20, titles=None, columns=4):
-    """Predicted landmarks in colour over the labelled ones in white. Returns the figure.
+def plot_confidence(confidences, distances, threshold=0.2, bins=10):
+    """The share of joints that are right, by confidence. Returns the figure.
 
-    images: N of (H, W, 3); predicted, labelled: (N, K, 2) in their px.
+    confidences: (N, K) in 0 … 1; distances: (N, K) in torsos, NaN where not labelled, from `normalised_distances`.
     """
-    figure, axes = _grid(len(images), columns, size=3.0)
-    for n, (ax, image) in enumerate(zip(axes, images, strict=False)):
-        plot_landmarks(image, labelled[n], skeleton, ax, titles[n] if titles else None, color="white")
-        _skeleton_lines(ax, predicted[n], skeleton)
+    counted = ~np.isnan(distances)
+    confidence, right = confidences[counted], distances[counted] <= threshold
+    bin_of = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    shares = np.bincount(bin_of, weights=right, minlength=bins) / np.maximum(counts, 1)
+    figure, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    edges = np.arange(bins) / bins
+    ax.bar(edges, np.where(counts, shares, 0), width=0.9 / bins, align="edge", color="tab:blue")
+    for edge, share, count in zip(edges, shares, counts, strict=True):
+        ax.annotate(f"{count}", (edge + 0.45 / bins, share), ha="center", va="bottom", fontsize=7)
+    ax.set(
+        xlabel="confidence (the number of joints above each bar)",
+        ylabel=f"share nearer than {threshold} torsos",
+        ylim=(0, 1.1),
+    )
     return figure

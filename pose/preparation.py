@@ -3,15 +3,24 @@
 import csv
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from pose.annotations import read_annotations, write_annotations
+from pose.annotations import Annotations, read_annotations, write_annotations
 from pose.checkpoints import write_whole
 
 PROJECT = Path(__file__).parents[1]
 SAMPLE = PROJECT / "data" / "sample"
+
+
+class Prepared(NamedTuple):
+    """A data set divided for training: two `Annotations`, and the folder that their images are in."""
+
+    train: Annotations
+    valid: Annotations
+    image_dir: Path
 
 
 def split(annotations, groups=None, valid_share=0.2, seed=0):
@@ -53,7 +62,7 @@ def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
     """Reads and splits a data set, and leaves train.txt, valid.txt and source.json in `out_dir` for `prepared`.
 
     Where clips.csv lies beside the joints file the split is by subject, so that validation shows people never seen;
-    otherwise it is by image. Returns (train, valid).
+    otherwise it is by image. Returns `Prepared`.
     Raises ValueError where the joints file itself lies in `out_dir`; what `read_annotations` and `split` raise.
     """
     joints_txt, image_dir, out_dir = Path(joints_txt), Path(image_dir), Path(out_dir)
@@ -66,13 +75,14 @@ def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
     for name, part in (("train.txt", train), ("valid.txt", valid)):
         write_annotations(out_dir / name, part, image_dir, overwrite=True)
     write_whole(out_dir / "source.json", json.dumps({"image_dir": str(image_dir.resolve())}))
-    return train, valid
+    return Prepared(train, valid, image_dir)
 
 
 def prepared(out_dir):
-    """The (train, valid) that `prepare` left in `out_dir`; where there is none it is made from the sample data."""
+    """The `Prepared` that `prepare` left in `out_dir`; where there is none it is made from the sample data."""
     out_dir = Path(out_dir)
     if not (out_dir / "source.json").exists():
         return prepare(SAMPLE / "joints.txt", SAMPLE / "images", out_dir)
-    image_dir = json.loads((out_dir / "source.json").read_text(encoding="utf-8"))["image_dir"]
-    return tuple(read_annotations(out_dir / name, image_dir) for name in ("train.txt", "valid.txt"))
+    image_dir = Path(json.loads((out_dir / "source.json").read_text(encoding="utf-8"))["image_dir"])
+    train, valid = (read_annotations(out_dir / name, image_dir) for name in ("train.txt", "valid.txt"))
+    return Prepared(train, valid, image_dir)

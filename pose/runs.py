@@ -16,7 +16,8 @@ def latest_run(parent, kind="pose"):
 
 
 def _runs(parent, kind):
-    return sorted((path for path in Path(parent).glob(f"{kind}_*") if path.name[len(kind) + 1 :].isdigit()), key=_number)
+    runs = Path(parent).glob(f"{kind}_*")
+    return sorted((run for run in runs if run.name.removeprefix(f"{kind}_").isdigit()), key=_number)
 
 
 def _number(run):

@@ -146,7 +146,8 @@ def test_a_missing_file_or_folder_is_named(folder, joints, images):
 
 def test_another_number_of_joints_can_be_read(folder):
     (folder / "joints.txt").write_text("a.png 1 2 3 4")
-    annotations = read_annotations(folder / "joints.txt", folder / "images", skeleton=Skeleton(("head", "spine"), limbs=()))
+    two = Skeleton(("head", "spine"), limbs=())
+    annotations = read_annotations(folder / "joints.txt", folder / "images", two)
     assert annotations.landmarks.tolist() == [[[1, 2], [3, 4]]]
 
 

@@ -31,7 +31,7 @@ def folder(tmp_path):
         image = np.zeros((80, 80), np.uint8)
         cv2.circle(image, (int(x), int(y)), 6, 255, -1)
         cv2.imwrite(str(tmp_path / f"{number}.png"), image)
-        landmarks[str(tmp_path / f"{number}.png")] = [x, y] + ring
+        landmarks[str(tmp_path / f"{number}.png")] = ring + np.array([x, y])
     names = list(landmarks)
     for name, part in (("train", names[:8]), ("valid", names[8:])):
         write_annotations(tmp_path / f"{name}.txt", {path: landmarks[path] for path in part}, tmp_path)

@@ -1,0 +1,21 @@
+PYTHON ?= python3
+VENV = .venv
+RUN = $(VENV)/bin/python
+READY = $(VENV)/ready
+
+.PHONY: demo test lint
+
+demo: $(READY)
+	$(RUN) tests/run_notebooks.py demo
+
+test: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m pytest
+
+# torch first: a processor-only build may be at hand under its exact version.
+$(READY): requirements.txt pyproject.toml
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.txt)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $(READY)

@@ -1,0 +1,61 @@
+"""Cross-entropy against squared error: the same data, steps and seed for each, and the accuracy that each reaches.
+
+    python benchmarks/losses.py data/sample data/lsp --images 2000 --epochs 4
+"""
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pose.metrics import mean_pose, score
+from pose.preparation import prepare
+from pose.training import TrainConfig, fit
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="+", type=Path, help="folders with images/ and joints.txt")
+    parser.add_argument("--images", type=int, default=2000, help="train on so many, evenly taken (all: 0)")
+    parser.add_argument("--epochs", type=int, default=4)
+    args = parser.parse_args(argv)
+
+    config = TrainConfig(inp_res=128, epochs=args.epochs)
+    rows = []
+    for folder in args.data:
+        with tempfile.TemporaryDirectory() as scratch:
+            train, valid, _ = prepare(folder / "joints.txt", folder / "images", scratch)
+            train, valid = evenly(train, args.images), evenly(valid, args.images // 4)
+            baseline = score(mean_pose(train.landmarks, valid.landmarks), valid.landmarks).summary()
+            rows.append((folder.name, len(train), "mean pose", baseline, 0.0))
+            for loss in ("mse", "cross_entropy"):
+                scores, seconds = result(train, valid, replace(config, loss=loss), Path(scratch) / loss)
+                rows.append((folder.name, len(train), loss, scores, seconds))
+    print(f"\nseed {config.seed}, {config.inp_res} px, {config.epochs} epochs\n")
+    print("| data | images | loss | PCK@0.1 | PCK@0.2 | minutes |\n|---|---|---|---|---|---|")
+    for name, images, loss, scores, seconds in rows:
+        shares = f"{scores['pck@0.1']:.3f} | {scores['pck@0.2']:.3f}"
+        print(f"| {name} | {images} | {loss} | {shares} | {seconds / 60:.1f} |")
+
+
+def evenly(annotations, count):
+    """At most `count` of the annotations, evenly taken; all of them where count is 0."""
+    if not 0 < count < len(annotations):
+        return annotations
+    return annotations.select(np.linspace(0, len(annotations) - 1, count).astype(int))
+
+
+def result(train, valid, config, run):
+    """The validation scores of the last averaged weights, and the seconds of the training."""
+    started = time.perf_counter()
+    valid_data = config.build_dataset(valid, is_train=False)
+    history = fit(config.build_model(), config.build_dataset(train, is_train=True), valid_data, config, run)
+    seconds = time.perf_counter() - started
+    return {name.removeprefix("valid_"): value for name, value in history[-1].items()}, seconds
+
+
+if __name__ == "__main__":
+    main()
