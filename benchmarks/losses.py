@@ -1,6 +1,6 @@
 """Cross-entropy against squared error: the same data, steps and seed for each, and the accuracy that each reaches.
 
-    python benchmarks/losses.py data/sample data/lsp --images 2000 --epochs 4
+python benchmarks/losses.py data/sample data/lsp --images 2000 --epochs 4
 """
 
 import argparse

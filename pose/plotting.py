@@ -140,7 +140,7 @@ def plot_sample(dataset, index, joint="right_wrist"):
     crop = _picture(crop)
     in_crop = transform_landmarks(info["pts"], crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"]))
     plot_landmarks(crop, in_crop, skeleton, axes[1], f"crop, {info['inp_res']} px: the network's input")
-    axes[2].imshow(heatmaps[skeleton.index(joint)], cmap="magma")
+    axes[2].imshow(heatmaps[skeleton.index(joint)].numpy(), cmap="magma")
     axes[2].set_title(f"heatmap of {joint}, {info['out_res']} px", fontsize=9)
     axes[2].axis("off")
     places, _ = heatmaps_to_landmarks(heatmaps)

@@ -73,28 +73,31 @@ def test_subjects_come_from_the_clip_that_covers_the_image(own_data):
         ("clip,subject,first_image,last_image\na,Ann,0.png,none.png\n", "'none.png'"),
         ("clip,first_image,last_image\na,0.png,1.png\n", "'subject'"),
         ("clip,subject,last_image\na,Ann,1.png\n", "'first_image'"),
+        ("clip,subject,first_image,last_image\na,Ann,1.png,0.png\n", "last_image comes before first_image"),
     ],
 )
 def test_a_fault_in_the_clips_is_named_with_its_line(own_data, clips, named):
     (own_data / "clips.csv").write_text(clips)
-    with pytest.raises(ValueError, match=rf"clips\.csv, line 2: {named} .*correct it"):
+    with pytest.raises(ValueError, match=rf"clips\.csv, line 2: {named}.*(correct it|exchange them)"):
         prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_was_prepared_is_found_again_and_shares_no_subject(own_data, seed):
-    train, valid = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", 0.4, seed)
+    train, valid, images = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", 0.4, seed)
     ann = {str(own_data / "images" / name) for name in ("0.png", "1.png", "4.png")}
     assert ann <= set(train) or ann <= set(valid)
     assert len(train) + len(valid) == 7
-    for part, again in zip((train, valid), prepared(own_data / "out"), strict=True):
+    again_train, again_valid, again_images = prepared(own_data / "out")
+    assert again_images == images
+    for part, again in ((train, again_train), (valid, again_valid)):
         assert list(again) == list(part)
         np.testing.assert_array_equal(again.landmarks, part.landmarks)
 
 
 def test_without_clips_the_split_is_by_image(own_data):
     (own_data / "clips.csv").unlink()
-    train, valid = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", valid_share=2 / 7)
+    train, valid, _ = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", valid_share=2 / 7)
     assert (len(train), len(valid)) == (5, 2)
 
 
@@ -102,15 +105,23 @@ def test_the_image_folder_is_kept_whatever_the_working_directory(own_data, monke
     monkeypatch.chdir(own_data)
     prepare("joints.txt", "images", "out")
     monkeypatch.chdir(own_data.parent)
-    train, _ = prepared(own_data / "out")
+    train = prepared(own_data / "out").train
     assert all(path.startswith(str(own_data.resolve())) for path in train)
 
 
 def test_where_nothing_was_prepared_the_sample_is(own_data, monkeypatch):
     monkeypatch.setattr(preparation, "SAMPLE", own_data)
-    train, valid = prepared(own_data / "new" / "out")
+    train, valid, _ = prepared(own_data / "new" / "out")
     assert len(train) + len(valid) == 7
     assert json.loads((own_data / "new/out/source.json").read_text()) == {"image_dir": str(own_data / "images")}
+
+
+def test_the_joints_file_itself_is_not_overwritten(own_data):
+    (own_data / "joints.txt").rename(own_data / "train.txt")
+    before = (own_data / "train.txt").read_bytes()
+    with pytest.raises(ValueError, match="choose another folder"):
+        prepare(own_data / "train.txt", own_data / "images", own_data)
+    assert (own_data / "train.txt").read_bytes() == before
 
 
 def test_each_training_gets_a_folder_of_its_own(tmp_path):
