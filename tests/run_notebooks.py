@@ -6,12 +6,15 @@ The executed notebooks go to OUT; the figures in them also go there as PNG files
 """
 
 import base64
+import re
 import sys
 import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from pose import PROJECT, latest_run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 NAMES = ("dataset_preparation", "training", "visualization")
@@ -63,14 +66,28 @@ def write_figures(notebook, name, out):
     return paths
 
 
+def accuracy(notebook):
+    """The validation PCK@0.2 that an executed training notebook printed, as text."""
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    found = re.search(r"hourglass .*'pck@0\.2': ([0-9.]+)", printed)
+    return found.group(1) if found else "none"
+
+
 def main(out):
     out = Path(out).resolve()
     for name in NAMES:
         started = time.perf_counter()
         print(f"── {name}.ipynb", flush=True)
-        figures = write_figures(execute(name, out), name, out)
+        notebook = execute(name, out)
+        figures = write_figures(notebook, name, out)
         print(f"── {time.perf_counter() - started:.0f} s, {len(figures)} figures\n", flush=True)
+        if name == "training":
+            reached = accuracy(notebook)
+    expected = accuracy(nbformat.read(NOTEBOOKS / "training.ipynb", as_version=4))
     print(f"executed notebooks and figures: {out}")
+    print(f"checkpoint:                     {latest_run(PROJECT / 'runs') / 'best.safetensors'}")
+    print(f"validation PCK@0.2:             {reached}; about {expected} is what you should see")
 
 
 if __name__ == "__main__":

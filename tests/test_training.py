@@ -181,3 +181,16 @@ def test_an_augmented_validation_set_is_refused(folder, tmp_path):
     data = config.build_dataset(read_annotations(folder / "train.txt", folder), is_train=True)
     with pytest.raises(ValueError, match="without augmentation"):
         fit(config.build_model(), data, data, config, tmp_path / "run")
+
+
+def test_tensorboard_gets_the_history(folder, tmp_path):
+    train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, tensorboard=True))
+    written = b"".join(path.read_bytes() for path in (tmp_path / "run").glob("events.out.tfevents.*"))
+    assert b"valid_auc" in written
+
+
+def test_without_tensorboard_the_message_says_what_to_install(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match="pip install tensorboard"):
+        train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, tensorboard=True))
+    assert not (tmp_path / "run").exists()
