@@ -3,7 +3,7 @@ VENV = .venv
 RUN = $(VENV)/bin/python
 READY = $(VENV)/ready
 
-.PHONY: demo test lint
+.PHONY: demo test
 
 demo: $(READY)
 	$(RUN) tests/run_notebooks.py demo

@@ -27,7 +27,7 @@ def main(argv=None):
     rows = []
     for folder in args.data:
         with tempfile.TemporaryDirectory() as scratch:
-            train, valid, _ = prepare(folder / "joints.txt", folder / "images", scratch)
+            train, valid, *_ = prepare(folder / "joints.txt", folder / "images", scratch)
             train, valid = evenly(train, args.images), evenly(valid, args.images // 4)
             baseline = score(mean_pose(train.landmarks, valid.landmarks), valid.landmarks).summary()
             rows.append((folder.name, len(train), "mean pose", baseline, 0.0))

@@ -10,7 +10,7 @@ from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.hourglass import StackedHourglass, hg1, hg2, hg8
 from pose.images import ImageError, read_image
 from pose.loss import heatmap_loss
-from pose.metrics import ARMS, PoseScores, auc, mean_pose, normalised_distances, pck, score
+from pose.metrics import ARMS, PoseScores, auc, error_per_image, mean_pose, normalised_distances, pck, score
 from pose.mpii import MPII16, load_mpii_checkpoint
 from pose.plotting import (
     LiveCurves,
@@ -56,6 +56,7 @@ __all__ = [
     "crop_matrix",
     "draw_landmarks",
     "draw_predictions",
+    "error_per_image",
     "evaluate",
     "fit",
     "heatmap_loss",

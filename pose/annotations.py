@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 
+from pose.files import write_whole
 from pose.skeleton import KINECT20
 
 MAX_FAULTS_SHOWN = 20
@@ -127,7 +128,8 @@ def _parse_line(line, num_joints):
     except ValueError:
         wrong = next(field for field in fields if not _is_number(field))
         raise _Fault(
-            f"{wrong!r} is not a number; write pixels with a decimal point, or nan for a joint without label"
+            f"{wrong!r} is not a number, or a number is missing; write pixels with a decimal point, "
+            "nan where there is no label"
         ) from None
     if any(math.isinf(number) for number in numbers):
         raise _Fault("a coordinate is infinite; write pixels, or 'nan nan' for a joint without label")
@@ -149,7 +151,7 @@ def _is_number(text):
 
 def _image_path(image_dir, name):
     """The path of image `name`, which must lie inside `image_dir` and exist."""
-    if "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in name.split("/"):
+    if _leaves_folder(name):
         raise _Fault(f"{name!r} leaves the image folder; write names relative to {image_dir}, with / and without ..")
     path = os.path.join(image_dir, name)
     if not os.path.isfile(path):
@@ -157,23 +159,36 @@ def _image_path(image_dir, name):
     return path
 
 
+def _leaves_folder(name):
+    return "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in name.split("/")
+
+
 def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
     """Writes {image_path: landmarks (K, 2) in image px} as a joints file that `read_annotations` reads back.
 
-    image_dir: paths are written relative to this folder; without it they are written as they are.
+    image_dir: paths are written relative to this folder; without it they must be so already.
     NaN landmarks are written as `nan nan`. Three decimals.
     Raises FileExistsError where the file is there and `overwrite` is false, ValueError for a name that could not be
-    read back.
+    read back or lies outside `image_dir`.
     """
     joints_txt = Path(joints_txt)
     if joints_txt.exists() and not overwrite:
         raise FileExistsError(f"{joints_txt} is there already; choose another name or pass overwrite=True")
     lines = []
     for path, landmarks in annotations.items():
-        name = Path(path).relative_to(image_dir).as_posix() if image_dir else str(path)
+        name = relative_name(path, image_dir) if image_dir else str(path)
         if name != name.strip() or name.startswith("#") or "\n" in name or "\r" in name:
             raise ValueError(f"{name!r} cannot stand in a joints file; rename the image")
+        if _leaves_folder(name):
+            raise ValueError(f"{name!r} would leave the image folder; pass image_dir, the folder that it lies in")
         numbers = " ".join(f"{value:.3f}" for xy in landmarks for value in xy)
         lines.append(f"{name} {numbers}\n")
-    joints_txt.parent.mkdir(parents=True, exist_ok=True)
-    joints_txt.write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
+    write_whole(joints_txt, "".join(lines))
+
+
+def relative_name(path, folder):
+    """The name of a file below `folder`, with / between its parts. Raises ValueError where it lies elsewhere."""
+    name = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
+    if name.split(os.sep)[0] == "..":
+        raise ValueError(f"{path} does not lie in {folder}; give the folder that holds all images")
+    return Path(name).as_posix()

@@ -1,5 +1,6 @@
 """Random changes of a training sample: the crop's place, size and turn, mirroring, and the light."""
 
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -46,14 +47,21 @@ def _torchvision_transforms():
     """torchvision.transforms.v2, imported only where it is used.
 
     PyPI's torchvision is built for CUDA; beside a CPU-only torch its import fails for want of two operators that
-    nothing here calls, so their schemas are declared first.
+    nothing here calls. Only then are their schemas declared: beside its own torch a second declaration would be fatal.
     """
-    from torch.library import Library
-
-    if not hasattr(torch.ops.torchvision, "nms"):
-        _torchvision_transforms.library = library = Library("torchvision", "FRAGMENT")
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    from torchvision.transforms import v2
-
+    try:
+        from torchvision.transforms import v2
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        _declare_torchvision_operators()
+        from torchvision.transforms import v2
     return v2
+
+
+@cache
+def _declare_torchvision_operators():
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library  # the declarations live as long as this object

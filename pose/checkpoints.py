@@ -1,39 +1,21 @@
 """Weights on disk, in safetensors: no pickle, and a file is whole or not there at all."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from pose.files import write_whole
 from pose.hourglass import StackedHourglass
 from pose.skeleton import KINECT20
 
 
 def save_tensors(path, tensors, about):
     """Writes {name: tensor} and a JSON-able dictionary `about`; a kill at any moment leaves the old or the new file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        with open(beside, "wb") as file:
-            file.write(save(tensors, metadata={"about": json.dumps(about)}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_whole(path, text):
-    """Writes a text file so that a kill at any moment leaves the old or the new one."""
-    path = Path(path)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    write_whole(path, save(tensors, metadata={"about": json.dumps(about)}))
 
 
 def load_tensors(path):
@@ -44,8 +26,8 @@ def load_tensors(path):
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["about"])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
-    except (SafetensorError, KeyError) as error:
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: is not a checkpoint of this project ({error})") from None
 
 

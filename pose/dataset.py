@@ -39,12 +39,13 @@ class Generic(Dataset):
 
     annotations: {image_path: [(x, y), …]}, from `read_annotations` or any dictionary like it.
     is_train: augment as `augmentation` says; in evaluation the crop is the box of the landmarks itself.
+    inp_res, out_res: sides of the input and of the heatmaps, px; out_res is a quarter of inp_res unless given.
     sigma: the Gaussian's standard deviation in heatmap px.
     seed: with the epoch (`set_epoch`) and the index it fixes a sample's augmentation, whatever the number of workers.
     An image without any label is shown whole.
     """
 
-    def __init__(self, annotations, is_train=True, inp_res=256, out_res=64, sigma=1.0, skeleton=KINECT20,
+    def __init__(self, annotations, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20,
                  augmentation=None, seed=0):  # fmt: skip
         self.annotations = as_annotations(annotations)
         if not len(self.annotations):
@@ -54,7 +55,7 @@ class Generic(Dataset):
             raise ValueError(f"the annotations have {found} joints an image, the skeleton has {len(skeleton)}")
         self.is_train = is_train
         self.inp_res = inp_res
-        self.out_res = out_res
+        self.out_res = out_res or inp_res // 4
         self.sigma = sigma
         self.skeleton = skeleton
         self.augmentation = augmentation or Augmentation()

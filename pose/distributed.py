@@ -1,6 +1,7 @@
 """Several processes under `torchrun`: who am I, and batch norm over all of them. One process needs none of it."""
 
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -10,11 +11,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 def start():
     """Joins the process group of `torchrun`; does nothing without one, or where it is joined already."""
-    if "RANK" in os.environ and not dist.is_initialized():
+    if dist.is_torchelastic_launched() and not dist.is_initialized():
         cuda = torch.cuda.is_available()
         if cuda:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("nccl" if cuda else "gloo")
+        # The others wait while the first process validates.
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(hours=3))
 
 
 def rank():

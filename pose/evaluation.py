@@ -10,22 +10,24 @@ from pose.heatmaps import heatmaps_to_landmarks
 from pose.metrics import score
 
 
-@torch.inference_mode()
 def predict_heatmaps(model, image):
     """The heatmaps (K, S/4, S/4) that a model predicts for one network input (3, S, S), RGB in 0 … 1."""
     device = next(model.parameters()).device
-    return model.eval()(image[None].to(device))[-1][0].cpu()
+    with torch.inference_mode():
+        return model.eval()(image[None].to(device))[-1][0].cpu()
 
 
-@torch.inference_mode()
 def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
-    """Landmarks (M, K, 2) float64 in px of the original images, and confidences (M, K), in the data set's order."""
-    device = device or default_device()
+    """Landmarks (M, K, 2) float64 in px of the original images, and confidences (M, K), in the data set's order.
+
+    The model is moved to `device` (the GPU where there is one) and set to evaluation mode.
+    """
+    device = torch.device(device or default_device())
     model = model.to(device, memory_format=torch.channels_last).eval()
     landmarks, confidences = [], []
     for images, _, info in DataLoader(dataset, batch_size, num_workers=workers):
         images = images.to(device, memory_format=torch.channels_last)
-        with autocast(device, bf16):
+        with torch.inference_mode(), autocast(device, bf16):
             heatmaps = model(images)[-1]
         places, confidence = heatmaps_to_landmarks(heatmaps)
         center, scale, rot = (info[key].numpy() for key in ("center", "scale", "rot"))

@@ -78,7 +78,7 @@ def _fit_gaussians(values, dx, dy, inside):
         residual, jacobian = _residual(parameters, values, dx, dy, inside)
         normal = jacobian.transpose(1, 2) @ jacobian
         gradient = jacobian.transpose(1, 2) @ residual[:, :, None]
-        step = torch.linalg.solve(normal + damping * identity, gradient)[:, :, 0]
+        step = torch.linalg.solve_ex(normal + damping * identity, gradient)[0][:, :, 0]  # does not wait for a GPU
         trial = _within_bounds(parameters + step)
         trial_error = _residual(trial, values, dx, dy, inside)[0].square().sum(dim=1)
         better = trial_error < error

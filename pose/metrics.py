@@ -48,6 +48,12 @@ def auc(distances, limit=AUC_LIMIT):
     return _ratio(gained.sum(axis=0), counted.sum(axis=0))
 
 
+def error_per_image(distances):
+    """The mean of each image's distances (N, K) over its labelled joints, (N,); NaN where none is labelled."""
+    counted = ~np.isnan(distances)
+    return _ratio(np.where(counted, distances, 0).sum(axis=1), counted.sum(axis=1))
+
+
 def _ratio(part, whole):
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 

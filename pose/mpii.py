@@ -5,6 +5,7 @@ Andriluka et al., "2D Human Pose Estimation: New Benchmark and State of the Art 
 
 import pickle
 import re
+import struct
 
 import numpy as np
 import torch
@@ -31,12 +32,13 @@ MPII_MEAN = (0.4404, 0.4440, 0.4327)  # of its RGB images; its checkpoints do no
 
 # Training scores saved beside the weights are numpy numbers; these make such a file loadable and run no code.
 # NumPy 1 wrote another name for the same function than NumPy 2 does.
+_SCALAR = np.float64(0).__reduce__()[0]
 _NUMPY_NUMBERS = [
     np.dtype,
     np.dtypes.Float32DType,
     np.dtypes.Float64DType,
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
 ]
 
 
@@ -53,11 +55,12 @@ def load_mpii_checkpoint(path, num_joints=20):
         raise ValueError(f"num_joints is 20 (the Kinect's) or 16 (MPII's), not {num_joints}")
     weights = _read(path)
     stacks = sum(name.startswith("score.") and name.endswith(".weight") for name in weights)
-    if not stacks or weights["score.0.weight"].shape[0] != len(MPII16):
+    score = weights.get("score.0.weight", torch.empty(0))
+    if score.ndim != 4 or score.shape[0] != len(MPII16):
         raise ValueError(
             f"{path}: has no score layers for MPII's 16 joints; is it a stacked hourglass trained on MPII?"
         )
-    model = StackedHourglass(stacks, num_joints, channels=weights["score.0.weight"].shape[1], loss="mse")
+    model = StackedHourglass(stacks, num_joints, channels=score.shape[1], loss="mse")
     if num_joints == len(KINECT20):
         weights = _by_name(weights, model.state_dict())
     model.mean.copy_(torch.tensor(MPII_MEAN)[:, None, None])
@@ -71,7 +74,7 @@ def _read(path):
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error) as error:
         # Torch's own message is left out: it advises to load the file all the same.
         asked = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it asks to run {asked[1]}" if asked else "it is damaged or something else"
@@ -80,7 +83,8 @@ def _read(path):
         content = content.get("state_dict", content)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
-    return {str(name).removeprefix("module."): tensor for name, tensor in content.items()}
+    weights = {str(name).removeprefix("module."): value for name, value in content.items()}
+    return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
 
 
 def _by_name(weights, fresh):

@@ -129,23 +129,30 @@ def _grid(count, columns, size=2.2):
     return figure, axes.flat
 
 
-def plot_sample(dataset, index, joint="right_wrist"):
-    """One sample explained: the image with its box, the crop, the heatmaps, and the way back. Returns the figure."""
+def plot_sample(dataset, index):
+    """One sample explained: the image with its box, the crop, a heatmap, and the way back. Returns the figure.
+
+    dataset: a `Generic` with `is_train=False`; raises ValueError for an augmented one.
+    """
+    if dataset.is_train:
+        raise ValueError("plot_sample explains a sample without augmentation: Generic(..., is_train=False)")
     crop, heatmaps, info = dataset[index]
     skeleton = dataset.skeleton
     image = read_image(info["img_paths"])
+    joint = int(heatmaps.amax(dim=(1, 2)).argmax())  # one that is labelled
     figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
     plot_landmarks(image, info["pts"], skeleton, axes[0], "image, labels and box")
     _box(axes[0], info)
-    crop = _picture(crop)
-    in_crop = transform_landmarks(info["pts"], crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"]))
-    plot_landmarks(crop, in_crop, skeleton, axes[1], f"crop, {info['inp_res']} px: the network's input")
-    axes[2].imshow(heatmaps[skeleton.index(joint)].numpy(), cmap="magma")
-    axes[2].set_title(f"heatmap of {joint}, {info['out_res']} px", fontsize=9)
-    axes[2].axis("off")
+    to_input = crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"])
+    in_crop = transform_landmarks(info["pts"], to_input)
+    plot_landmarks(_picture(crop), in_crop, skeleton, axes[1], f"crop, {info['inp_res']} px: the network's input")
+    axes[2].imshow(heatmaps[joint].numpy(), cmap="magma")
+    axes[2].set(xticks=[], yticks=[])
+    axes[2].set_title(f"heatmap of {skeleton.names[joint]}, {info['out_res']} px", fontsize=9)
     places, _ = heatmaps_to_landmarks(heatmaps)
     back = heatmap_to_image(places.numpy(), info["center"], info["scale"], info["rot"], info["out_res"])
-    worst = np.nanmax(np.linalg.norm(back - info["pts"], axis=1))
+    errors = np.linalg.norm(back - info["pts"], axis=1)
+    worst = max(errors[np.isfinite(errors)], default=0.0)
     plot_landmarks(image, back, skeleton, axes[3], f"back from the heatmaps (at most {worst:.4f} px off)")
     return figure
 

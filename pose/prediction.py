@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from pose.annotations import write_annotations
+from pose.annotations import relative_name, write_annotations
 from pose.checkpoints import load_model
 from pose.device import autocast, default_device, keep_freed_memory
 from pose.geometry import (
@@ -23,6 +23,7 @@ from pose.images import read_image, warp
 from pose.plotting import draw_landmarks
 from pose.skeleton import KINECT20
 
+UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -52,10 +53,13 @@ class Predictor:
 
     def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, bf16=False, device=None, skeleton=KINECT20):
         keep_freed_memory()
-        self.device = torch.device(device) if device else default_device()
+        self.device = torch.device(device or default_device())
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
         trained = getattr(model, "about", {}).get("config", {})
+        joints = getattr(model, "about", {}).get("joints", list(skeleton.names))
+        if joints != list(skeleton.names):
+            raise ValueError(f"the model was trained for the joints {', '.join(joints)}; pass its skeleton=")
         self.inp_res = inp_res or trained.get("inp_res", 256)
         self.batch_size = batch_size
         self.flip_test = flip_test
@@ -105,7 +109,9 @@ class Predictor:
         """Center (N, 2) and scale (N,) of the person in each picture, from a first look at the whole of it."""
         whole = [whole_image_box(picture.shape[1], picture.shape[0]) for picture in pictures]
         center, scale = (np.array(values) for values in zip(*whole, strict=True))
-        landmarks, _ = self._landmarks(pictures, center, scale)
+        landmarks, confidence = self._landmarks(pictures, center, scale)
+        unsure = confidence < UNSURE * confidence.max(axis=1, keepdims=True)
+        landmarks[unsure] = np.nan  # one wild joint would make the box far too large
         near_center, near_scale = center_and_scale(landmarks)
         found = np.isfinite(near_scale)  # where not a single landmark was found the second look is the first
         return np.where(found[:, None], near_center, center), np.where(found, near_scale, scale)
@@ -144,7 +150,8 @@ def _listed(images):
         folder = Path(images)
         if not folder.is_dir():
             return [images]
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
+        found = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
             raise ValueError(
                 f"{folder}: holds no image; the suffixes looked for are {', '.join(sorted(IMAGE_SUFFIXES))}"
@@ -173,7 +180,7 @@ def draw_predictions(out_dir, predictions, image_dir, least=0.0, skeleton=KINECT
     _check_files(predictions)
     if Path(out_dir).resolve() == Path(image_dir).resolve():
         raise ValueError(f"the drawings would replace the images in {image_dir}; choose another out_dir")
-    paths = [Path(out_dir) / Path(p.path).relative_to(image_dir) for p in predictions]
+    paths = [Path(out_dir) / relative_name(p.path, image_dir) for p in predictions]
     there = next((path for path in paths if path.exists()), None)
     if there and not overwrite:
         raise FileExistsError(f"{there} is there already; choose another folder or pass overwrite=True")

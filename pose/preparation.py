@@ -8,19 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from pose.annotations import Annotations, read_annotations, write_annotations
-from pose.checkpoints import write_whole
+from pose.annotations import Annotations, read_annotations, relative_name, write_annotations
+from pose.files import write_whole
 
 PROJECT = Path(__file__).parents[1]
 SAMPLE = PROJECT / "data" / "sample"
 
 
 class Prepared(NamedTuple):
-    """A data set divided for training: two `Annotations`, and the folder that their images are in."""
+    """A data set divided for training: two `Annotations`, their image folder, and the joints file they come from."""
 
     train: Annotations
     valid: Annotations
     image_dir: Path
+    joints_txt: Path
 
 
 def split(annotations, groups=None, valid_share=0.2, seed=0):
@@ -32,7 +33,10 @@ def split(annotations, groups=None, valid_share=0.2, seed=0):
     """
     groups = np.arange(len(annotations)) if groups is None else np.asarray(groups)
     if len(np.unique(groups)) < 2:
-        raise ValueError("a split needs at least two images (or two persons); add some, or split without groups")
+        raise ValueError(
+            "a split needs at least two groups (images, or the subjects of clips.csv); add some, or rename clips.csv "
+            "to split by image"
+        )
     shuffle = GroupShuffleSplit(1, test_size=valid_share, random_state=seed)
     train, valid = next(shuffle.split(groups, groups=groups))
     return annotations.select(train), annotations.select(valid)
@@ -40,49 +44,72 @@ def split(annotations, groups=None, valid_share=0.2, seed=0):
 
 def subjects_of(annotations, clips_csv, image_dir):
     """The subject of each image, from the clips file that covers it; an image outside every clip is its own subject."""
-    names = [Path(path).relative_to(image_dir).as_posix() for path in annotations.paths]
+    names = [relative_name(path, image_dir) for path in annotations.paths]
     row_of = {name: row for row, name in enumerate(names)}
     subjects = np.array(names, dtype=object)
     with open(clips_csv, encoding="utf-8-sig", newline="") as file:
-        for number, clip in enumerate(csv.DictReader(file), start=2):
-            try:
-                subject, first, last = clip["subject"], row_of[clip["first_image"]], row_of[clip["last_image"]]
-            except KeyError as missing:
-                raise ValueError(
-                    f"{clips_csv}, line {number}: {missing} is not a column of it, or no image of the joints file; "
-                    "correct it"
-                ) from None
-            if last < first:
-                raise ValueError(f"{clips_csv}, line {number}: last_image comes before first_image; exchange them")
-            subjects[first : last + 1] = subject
+        clips = list(csv.DictReader(file))
+    if not clips:
+        raise ValueError(f"{clips_csv}: holds no clip; add some, or remove the file to split by image")
+    for number, clip in enumerate(clips, start=2):
+        try:
+            subject, first, last = clip["subject"].strip(), row_of[clip["first_image"]], row_of[clip["last_image"]]
+        except KeyError as missing:
+            raise ValueError(
+                f"{clips_csv}, line {number}: {missing} is not a column of it, or no image of the joints file; "
+                "correct it"
+            ) from None
+        if last < first:
+            raise ValueError(f"{clips_csv}, line {number}: last_image comes before first_image; exchange them")
+        subjects[first : last + 1] = subject
     return subjects
 
 
-def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
-    """Reads and splits a data set, and leaves train.txt, valid.txt and source.json in `out_dir` for `prepared`.
+def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0):
+    """Reads a joints file and divides it into (train, valid).
 
     Where clips.csv lies beside the joints file the split is by subject, so that validation shows people never seen;
-    otherwise it is by image. Returns `Prepared`.
-    Raises ValueError where the joints file itself lies in `out_dir`; what `read_annotations` and `split` raise.
+    otherwise it is by image.
+    """
+    annotations = read_annotations(joints_txt, image_dir)
+    clips_csv = Path(joints_txt).with_name("clips.csv")
+    groups = subjects_of(annotations, clips_csv, image_dir) if clips_csv.exists() else None
+    return split(annotations, groups, valid_share, seed)
+
+
+def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
+    """`read_and_split`, and train.txt, valid.txt and source.json in `out_dir` for `prepared`. Returns `Prepared`.
+
+    Raises ValueError where joints files of the user's own lie in `out_dir`; what `read_annotations` and `split` raise.
     """
     joints_txt, image_dir, out_dir = Path(joints_txt), Path(image_dir), Path(out_dir)
-    if joints_txt.resolve().parent == out_dir.resolve():
-        raise ValueError(f"{out_dir} is for the files made of {joints_txt}, which lies in it; choose another folder")
-    annotations = read_annotations(joints_txt, image_dir)
-    clips_csv = joints_txt.with_name("clips.csv")
-    groups = subjects_of(annotations, clips_csv, image_dir) if clips_csv.exists() else None
-    train, valid = split(annotations, groups, valid_share, seed)
-    for name, part in (("train.txt", train), ("valid.txt", valid)):
-        write_annotations(out_dir / name, part, image_dir, overwrite=True)
-    write_whole(out_dir / "source.json", json.dumps({"image_dir": str(image_dir.resolve())}))
-    return Prepared(train, valid, image_dir)
+    source, parts = out_dir / "source.json", (out_dir / "train.txt", out_dir / "valid.txt")
+    foreign = not source.exists() and any(part.exists() for part in parts)
+    if foreign or joints_txt.resolve().parent == out_dir.resolve():
+        raise ValueError(f"{out_dir} holds joints files that would be replaced; choose another out_dir")
+    # Written first: where reading fails, `prepared` must not go on with the data of an earlier time.
+    origin = {"joints_txt": str(joints_txt.resolve()), "image_dir": str(image_dir.resolve())}
+    write_whole(source, json.dumps(origin))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    train, valid = read_and_split(joints_txt, image_dir, valid_share, seed)
+    write_annotations(parts[0], train, image_dir)
+    write_annotations(parts[1], valid, image_dir)
+    return Prepared(train, valid, image_dir, joints_txt)
 
 
 def prepared(out_dir):
-    """The `Prepared` that `prepare` left in `out_dir`; where there is none it is made from the sample data."""
+    """The `Prepared` that `prepare` left in `out_dir`; where there is none it is made from the sample data.
+
+    Raises FileNotFoundError where the last `prepare` could not read its data: they are not replaced by others.
+    """
     out_dir = Path(out_dir)
-    if not (out_dir / "source.json").exists():
+    source = out_dir / "source.json"
+    if not source.exists():
         return prepare(SAMPLE / "joints.txt", SAMPLE / "images", out_dir)
-    image_dir = Path(json.loads((out_dir / "source.json").read_text(encoding="utf-8"))["image_dir"])
+    origin = json.loads(source.read_text(encoding="utf-8"))
+    joints_txt, image_dir = Path(origin["joints_txt"]), Path(origin["image_dir"])
+    if not (out_dir / "valid.txt").exists():
+        raise FileNotFoundError(f"{joints_txt} could not be prepared; mend it and prepare it again")
     train, valid = (read_annotations(out_dir / name, image_dir) for name in ("train.txt", "valid.txt"))
-    return Prepared(train, valid, image_dir)
+    return Prepared(train, valid, image_dir, joints_txt)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 
 def new_run(parent, kind="pose"):
-    """The path of the next free folder `kind_NNN` in `parent`; `fit` makes it."""
+    """Makes the next free folder `kind_NNN` in `parent`; returns its path."""
     runs = _runs(parent, kind)
-    return Path(parent) / f"{kind}_{_number(runs[-1]) + 1 if runs else 1:03d}"
+    run = Path(parent) / f"{kind}_{_number(runs[-1]) + 1 if runs else 1:03d}"
+    run.mkdir(parents=True)
+    return run
 
 
 def latest_run(parent, kind="pose"):

@@ -88,7 +88,10 @@ FAULTS = {
     "too few": (" ".join(["a.png", *NUMBERS[:-1]]), r"40 numbers.*found 39 fields.*add the missing"),
     "only a name": ("a.png", r"40 numbers.*found 0 fields"),
     "too many": (" ".join(["a.png", *NUMBERS, "7"]), r"found more.*another skeleton"),
-    "not a number": (line("a.png", _7="1,5"), r"'1,5' is not a number; write pixels with a decimal point"),
+    "not a number": (
+        line("a.png", _7="1,5"),
+        r"'1,5' is not a number, .*; write pixels with a decimal point",
+    ),
     "infinite": (line("a.png", _7="inf"), r"infinite; write pixels"),
     "half a joint": (line("a.png", _7="nan"), r"only one of x and y; write both"),
     "no such image": (line("c.png"), r"no image .*c\.png; correct the name, add the image or remove"),

@@ -26,12 +26,12 @@ def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     lines = []
-    for number in range(26):
+    for number in range(25):
         cv2.imwrite(str(folder / f"{number:02d}.png"), cv2.resize(rng.integers(0, 255, (8, 8, 3), np.uint8), (80, 80)))
         lines.append(f"{number:02d}.png " + " ".join(f"{value:.2f}" for value in rng.uniform(5, 75, 40)))
     lines[3] = "03.png " + " ".join(["nan nan"] * 15 + ["20 30"] * 5)  # so that the processes have unequal labels
-    (folder / "train.txt").write_text("\n".join(lines[:24]))
-    (folder / "valid.txt").write_text("\n".join(lines[24:]))
+    (folder / "train.txt").write_text("\n".join(lines[:23]))
+    (folder / "valid.txt").write_text("\n".join(lines[23:]))
     (folder / "train.py").write_text(TRAIN)
     return folder
 

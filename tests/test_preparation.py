@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pose import checkpoints, preparation
-from pose.annotations import Annotations, write_annotations
+from pose import files, preparation
+from pose.annotations import AnnotationError, Annotations, write_annotations
 from pose.checkpoints import load_model, load_tensors, save_model, save_tensors
 from pose.hourglass import StackedHourglass
 from pose.preparation import prepare, prepared, split, subjects_of
@@ -42,7 +42,7 @@ def test_a_split_depends_on_its_seed_alone(twenty):
 @pytest.mark.parametrize("groups", [None, ["Ann"] * 20], ids=["one image", "one person"])
 def test_a_split_of_a_single_one_is_refused(twenty, groups):
     annotations = twenty if groups else twenty.select([0])
-    with pytest.raises(ValueError, match="at least two images"):
+    with pytest.raises(ValueError, match="at least two groups"):
         split(annotations, groups)
 
 
@@ -84,12 +84,12 @@ def test_a_fault_in_the_clips_is_named_with_its_line(own_data, clips, named):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_was_prepared_is_found_again_and_shares_no_subject(own_data, seed):
-    train, valid, images = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", 0.4, seed)
+    train, valid, *source = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", 0.4, seed)
     ann = {str(own_data / "images" / name) for name in ("0.png", "1.png", "4.png")}
     assert ann <= set(train) or ann <= set(valid)
     assert len(train) + len(valid) == 7
-    again_train, again_valid, again_images = prepared(own_data / "out")
-    assert again_images == images
+    again_train, again_valid, *again_source = prepared(own_data / "out")
+    assert again_source == source
     for part, again in ((train, again_train), (valid, again_valid)):
         assert list(again) == list(part)
         np.testing.assert_array_equal(again.landmarks, part.landmarks)
@@ -97,7 +97,7 @@ def test_what_was_prepared_is_found_again_and_shares_no_subject(own_data, seed):
 
 def test_without_clips_the_split_is_by_image(own_data):
     (own_data / "clips.csv").unlink()
-    train, valid, _ = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", valid_share=2 / 7)
+    train, valid, *_ = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", valid_share=2 / 7)
     assert (len(train), len(valid)) == (5, 2)
 
 
@@ -111,26 +111,43 @@ def test_the_image_folder_is_kept_whatever_the_working_directory(own_data, monke
 
 def test_where_nothing_was_prepared_the_sample_is(own_data, monkeypatch):
     monkeypatch.setattr(preparation, "SAMPLE", own_data)
-    train, valid, _ = prepared(own_data / "new" / "out")
+    train, valid, *_ = prepared(own_data / "new" / "out")
     assert len(train) + len(valid) == 7
-    assert json.loads((own_data / "new/out/source.json").read_text()) == {"image_dir": str(own_data / "images")}
+    assert json.loads((own_data / "new/out/source.json").read_text())["image_dir"] == str(own_data / "images")
 
 
 def test_the_joints_file_itself_is_not_overwritten(own_data):
     (own_data / "joints.txt").rename(own_data / "train.txt")
     before = (own_data / "train.txt").read_bytes()
-    with pytest.raises(ValueError, match="choose another folder"):
+    with pytest.raises(ValueError, match="choose another out_dir"):
         prepare(own_data / "train.txt", own_data / "images", own_data)
     assert (own_data / "train.txt").read_bytes() == before
 
 
+def test_data_that_cannot_be_read_are_not_replaced_by_those_of_an_earlier_time(own_data):
+    prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+    (own_data / "joints.txt").write_text("0.png 1 2 3\n")
+    with pytest.raises(AnnotationError):
+        prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+    with pytest.raises(FileNotFoundError, match="could not be prepared"):
+        prepared(own_data / "out")
+
+
+def test_a_users_own_split_is_not_overwritten(own_data):
+    (own_data / "out").mkdir()
+    (own_data / "out" / "train.txt").write_text("mine")
+    with pytest.raises(ValueError, match="choose another out_dir"):
+        prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+    assert (own_data / "out" / "train.txt").read_text() == "mine"
+
+
 def test_each_training_gets_a_folder_of_its_own(tmp_path):
     assert new_run(tmp_path) == tmp_path / "pose_001"
-    for name in ("pose_001", "pose_007", "activity_009", "pose_old"):
+    for name in ("pose_007", "activity_009", "pose_old"):
         (tmp_path / name).mkdir()
     assert new_run(tmp_path) == tmp_path / "pose_008"
     assert new_run(tmp_path, "activity") == tmp_path / "activity_010"
-    assert not (tmp_path / "pose_008").exists()
+    assert (tmp_path / "pose_008").is_dir()
 
 
 def test_the_latest_run_is_the_newest_with_weights(tmp_path):
@@ -170,7 +187,7 @@ def test_an_interrupted_save_leaves_the_old_file_and_nothing_else(tmp_path, mode
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints.os, "fsync", interrupt)
+    monkeypatch.setattr(files.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save_model(path, model, note="new")
     assert load_model(path).about["note"] == "old"

@@ -5,8 +5,9 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from pose import distributed
 from pose.annotations import AnnotationError, read_annotations
-from pose.preparation import split
+from pose.preparation import read_and_split
 from pose.training import TrainConfig, fit
 
 
@@ -14,7 +15,11 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m pose.training", description="Train a stacked hourglass.")
     parser.add_argument("--joints", type=Path, required=True, help="the joints file to train on")
     parser.add_argument("--images", type=Path, required=True, help="the folder its image names are relative to")
-    parser.add_argument("--valid-joints", type=Path, help="the joints file to validate on; else a fifth of --joints")
+    parser.add_argument(
+        "--valid-joints",
+        type=Path,
+        help="validate on these; else on a fifth of --joints (of the persons in clips.csv)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
     parser.add_argument("--resume", action="store_true", help="go on with the training in --out")
     hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]
@@ -27,14 +32,14 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     config = TrainConfig(**{field.name: getattr(args, field.name) for field in hyperparameters})
-    train = read_annotations(args.joints, args.images)
     if args.valid_joints:
-        valid = read_annotations(args.valid_joints, args.images)
+        train, valid = (read_annotations(path, args.images) for path in (args.joints, args.valid_joints))
     else:
-        train, valid = split(train, seed=config.seed)
+        train, valid = read_and_split(args.joints, args.images, seed=config.seed)
     fit(config.build_model(), config.build_dataset(train, is_train=True), config.build_dataset(valid, is_train=False),
         config, args.out, args.resume)  # fmt: skip
-    print(f"the best weights are {args.out / 'best.safetensors'}")
+    if distributed.rank() == 0:
+        print(f"the best weights are {args.out / 'best.safetensors'}")
 
 
 if __name__ == "__main__":

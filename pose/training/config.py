@@ -8,6 +8,7 @@ import torch
 from pose.augmentation import Augmentation
 from pose.dataset import Generic
 from pose.hourglass import StackedHourglass
+from pose.skeleton import KINECT20
 
 
 @dataclass
@@ -32,21 +33,38 @@ class TrainConfig:
     tensorboard: bool = False  # also write TensorBoard's files into the run's folder
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    def __post_init__(self):
+        if self.inp_res < 64 or self.inp_res % 64:
+            raise ValueError(f"inp_res must be divisible by 64 (128, 256 …), not {self.inp_res}")
+        if self.channels < 2 or self.channels % 2:
+            raise ValueError(f"channels must be even, not {self.channels}")
+        for name in ("num_stacks", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
     @property
     def out_res(self):
         """Side of the heatmaps, px."""
         return self.inp_res // 4
 
-    def build_model(self):
+    def build_model(self, skeleton=KINECT20):
         """A freshly initialised `StackedHourglass`, the same for the same seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return StackedHourglass(self.num_stacks, channels=self.channels, loss=self.loss, sigma=self.sigma)
+            return StackedHourglass(self.num_stacks, len(skeleton), self.channels, self.loss, self.sigma)
 
-    def build_dataset(self, annotations, is_train):
+    def build_dataset(self, annotations, is_train, skeleton=KINECT20):
         """`Generic` with this configuration's sizes and augmentation."""
-        return Generic(annotations, is_train, self.inp_res, self.out_res, self.sigma,
-                       augmentation=self.augmentation, seed=self.seed)  # fmt: skip
+        return Generic(
+            annotations,
+            is_train,
+            self.inp_res,
+            self.out_res,
+            self.sigma,
+            skeleton=skeleton,
+            augmentation=self.augmentation,
+            seed=self.seed,
+        )
 
     def rate_at(self, step, steps):
         """The learning rate of step 0 … steps−1: linear rise, then half a cosine down to zero."""

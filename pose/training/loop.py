@@ -5,6 +5,8 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 from tqdm import tqdm
@@ -32,10 +34,11 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     resume: go on from last.safetensors; the result is that of a training that was never interrupted.
     on_epoch: called with the history after each epoch, to draw curves, say.
     Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors.
-    Raises FileExistsError where `run_dir` holds a training already and `resume` is false; ValueError where the
-    training to resume had other hyperparameters, or there are fewer images than a batch; FloatingPointError where the
-    loss is no longer finite.
+    Raises FileExistsError where `run_dir` holds a training already and `resume` is false; ValueError where model, data
+    and configuration do not fit each other, or the training to resume had other hyperparameters or images;
+    FloatingPointError where the loss is no longer finite.
     """
+    _check(model, train_data, valid_data, config)
     distributed.start()
     keep_freed_memory()
     device = default_device()
@@ -43,8 +46,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     run_dir = Path(run_dir)
     board = _tensorboard(run_dir, config)
     network = distributed.wrap(model.to(device, memory_format=torch.channels_last))
-    state = TrainingState(model, config)
-    state.restore(run_dir, resume)
+    state = TrainingState(model, train_data, config)
+    state.start(run_dir, resume)
     loader = _loader(train_data, config, device)
 
     with _progress(loader, config, len(state.history)) as bar:
@@ -58,12 +61,36 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
             row |= _validate(state.average, valid_data, config, device, bf16)
             state.history.append(row)
             if distributed.rank() == 0:
-                state.save(run_dir, train_data.skeleton)
+                state.save(run_dir)
                 board(row)
             if on_epoch:
                 on_epoch(state.history)
     model.load_state_dict(distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors")[0]))
     return state.history
+
+
+def _check(model, train_data, valid_data, config):
+    """Refuses a model, data and a configuration that do not fit each other."""
+    for name in ("num_stacks", "channels", "loss", "sigma"):
+        if model.settings[name] != getattr(config, name):
+            raise ValueError(
+                f"the model has {name}={model.settings[name]!r}, the configuration {getattr(config, name)!r}"
+            )
+    if valid_data.is_train:
+        raise ValueError("validate on a data set without augmentation: Generic(..., is_train=False)")
+    if not np.isfinite(train_data.annotations.landmarks).any():
+        raise ValueError("no training image has a labelled joint; there is nothing to learn from")
+    for data in (train_data, valid_data):
+        if len(data.skeleton) != model.num_joints:
+            raise ValueError(f"the model predicts {model.num_joints} joints, the data have {len(data.skeleton)}")
+        if (data.inp_res, data.out_res, data.sigma) != (config.inp_res, config.out_res, config.sigma):
+            raise ValueError("the data have another inp_res, out_res or sigma; make them with config.build_dataset")
+    labels = valid_data.annotations.landmarks
+    if np.isnan(normalised_distances(labels, labels, valid_data.skeleton)).all():
+        raise ValueError(
+            f"no validation image has {' and '.join(valid_data.skeleton.torso)} labelled, whose distance is the unit "
+            "of PCK; add such images, or give the data a Skeleton with another torso"
+        )
 
 
 def _train_epoch(state, network, loader, device, bf16, bar):
@@ -93,12 +120,12 @@ def _train_epoch(state, network, loader, device, bf16, bar):
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"the loss of epoch {len(state.history) + 1} is {loss}; lower learning_rate (now {config.learning_rate}). "
-            "last.safetensors in the run's folder still holds the epoch before"
+            "build the model anew and choose another run_dir"
         )
     return {
         "learning_rate": config.rate_at(step, steps),
         "train_loss": loss,
-        "train_pck@0.2": sum(looks) / len(looks),
+        "train_pck@0.2": float(np.mean([look for look in looks if not math.isnan(look)] or [math.nan])),
     }
 
 
@@ -119,26 +146,29 @@ def _validate(average, valid_data, config, device, bf16):
 def _loader(train_data, config, device):
     """Batches in an order that the seed and the epoch fix; each process gets its share of every batch."""
     processes = distributed.size()
-    if config.batch_size % processes:
-        raise ValueError(f"batch_size {config.batch_size} must be divisible by the {processes} processes")
-    if len(train_data) < config.batch_size:
+    if config.batch_size % processes or len(train_data) < processes:
         raise ValueError(
-            f"batch_size {config.batch_size} is larger than the {len(train_data)} training images; lower it"
+            f"batch_size {config.batch_size} must be divisible by the {processes} processes, "
+            f"and the {len(train_data)} training images be at least as many"
         )
-    sampler = DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed)
     return DataLoader(
         train_data,
-        config.batch_size // processes,
-        sampler=sampler,
+        min(config.batch_size, len(train_data)) // processes,
+        sampler=DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed, drop_last=True),
+        worker_init_fn=_one_thread,
         num_workers=config.workers,
         pin_memory=device.type == "cuda",
         drop_last=True,
     )
 
 
+def _one_thread(worker):
+    cv2.setNumThreads(0)  # the workers are the parallelism
+
+
 def _progress(loader, config, epochs_done):
     """One bar over the whole training, on standard output: images done, images/s and the time left."""
-    images = len(loader) * config.batch_size
+    images = len(loader) * loader.batch_size * distributed.size()
     return tqdm(
         total=config.epochs * images,
         initial=epochs_done * images,

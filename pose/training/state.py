@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zlib
 from copy import deepcopy
 from dataclasses import asdict
 
@@ -10,7 +11,8 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pose import distributed
-from pose.checkpoints import load_tensors, save_model, save_tensors, write_whole
+from pose.checkpoints import load_tensors, save_model, save_tensors
+from pose.files import write_whole
 
 RESULT_UNCHANGED_BY = {"workers", "tensorboard"}  # hyperparameters that may differ when a training goes on
 
@@ -23,9 +25,10 @@ class TrainingState:
     history: a dictionary an epoch.
     """
 
-    def __init__(self, model, config):
+    def __init__(self, model, train_data, config):
         self.model = model
         self.config = config
+        self.train_data = train_data
         self.average = deepcopy(model).eval()
         fused = next(model.parameters()).is_cuda
         self.optimizer = torch.optim.AdamW(
@@ -53,44 +56,71 @@ class TrainingState:
         patience = self.config.patience
         return bool(patience and self.history) and self.history[-1]["epoch"] - self.best["epoch"] >= patience
 
-    def restore(self, run_dir, resume):
-        """Takes up the training in `run_dir`, if there is one; see `fit` for what is raised."""
+    def start(self, run_dir, resume):
+        """Takes up the training in `run_dir` if there is one, else claims the folder; see `fit` for what is raised."""
         last = run_dir / "last.safetensors"
         if not distributed.from_first(last.exists):
+            self._refuse_results(run_dir)
+            if distributed.rank() == 0:
+                self.save(run_dir)  # the untrained state: even an interrupted first epoch can be resumed
             return
         if not resume:
             raise FileExistsError(
                 f"{run_dir} holds a training already; pass resume=True to go on with it, or choose another run_dir"
             )
         tensors, about = distributed.from_first(lambda: load_tensors(last))
-        self._check_hyperparameters(last, about["config"])
+        if "history" not in about:
+            raise ValueError(f"{last}: is no training that could go on; choose another run_dir")
+        self._check_same(last, about["config"])
         self.model.load_state_dict(_part(tensors, "model"))
         self.average.load_state_dict(_part(tensors, "average"))
-        state = self.optimizer.state_dict()
-        for name, tensor in _part(tensors, "optimizer").items():
-            parameter, value = name.split(".")
-            state["state"].setdefault(int(parameter), {})[value] = tensor
-        self.optimizer.load_state_dict(state)
+        self._restore_optimizer(_part(tensors, "optimizer"))
         self.history = about["history"]
 
-    def _check_hyperparameters(self, path, saved):
-        now = json.loads(json.dumps(asdict(self.config)))
+    def _refuse_results(self, run_dir):
+        for name in ("best.safetensors", "history.csv"):
+            if distributed.from_first((run_dir / name).exists):
+                raise FileExistsError(
+                    f"{run_dir / name} is there, but no last.safetensors to go on; choose another run_dir"
+                )
+
+    def _restore_optimizer(self, tensors):
+        state = self.optimizer.state_dict()
+        parameters = list(self.model.parameters())
+        for name, tensor in tensors.items():
+            parameter, value = name.split(".")
+            if tensor.ndim:  # in the parameter's memory layout, as fused optimisers want it
+                tensor = torch.empty_like(parameters[int(parameter)]).copy_(tensor)
+            state["state"].setdefault(int(parameter), {})[value] = tensor
+        self.optimizer.load_state_dict(state)
+
+    def _check_same(self, path, saved):
+        """Refuses to go on with other hyperparameters or other images than those of the saved training."""
+        now = json.loads(json.dumps(self._facts()))
         names = [name for name in now if saved.get(name) != now[name] and name not in RESULT_UNCHANGED_BY]
         if names:
             changed = ", ".join(f"{name} was {saved.get(name)}, now {now[name]}" for name in names)
             raise ValueError(f"{path} was trained otherwise ({changed}); restore that or choose another run_dir")
 
-    def save(self, run_dir, skeleton):
+    def _facts(self):
+        """The hyperparameters, and what tells these training images and labels from others."""
+        annotations = self.train_data.annotations
+        names = "\n".join(annotations.paths).encode("utf-8", "surrogateescape")
+        return asdict(self.config) | {"data": zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))}
+
+    def save(self, run_dir):
         """Writes best.safetensors if the last epoch is the best, last.safetensors, and history.csv."""
-        config = asdict(self.config)
-        if self.best is self.history[-1]:
+        config = self._facts()
+        if self.history and self.best is self.history[-1]:
+            skeleton = self.train_data.skeleton
             save_model(run_dir / "best.safetensors", self.average, skeleton, config=config, scores=self.best)
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for parameter, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in values.items()}
         save_tensors(run_dir / "last.safetensors", tensors, {"config": config, "history": self.history})
-        write_whole(run_dir / "history.csv", _as_csv(self.history))
+        if self.history:
+            write_whole(run_dir / "history.csv", _as_csv(self.history))
 
 
 def _part(tensors, prefix):
