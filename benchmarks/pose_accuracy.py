@@ -27,7 +27,14 @@ STAGES = {
     "utd_mhad": [TrainConfig(inp_res=128, epochs=4, seed=SEED)],
     "lsp": [
         TrainConfig(inp_res=128, epochs=24, seed=SEED, augmentation=Augmentation(rot=40)),
-        TrainConfig(inp_res=192, epochs=8, seed=SEED, augmentation=Augmentation(rot=40), learning_rate=5e-4),
+        TrainConfig(
+            inp_res=192,
+            epochs=8,
+            seed=SEED,
+            learning_rate=7e-4,
+            weight_decay=0.05,
+            augmentation=Augmentation(scale=0.3, rot=45, rot_share=0.8, shift=0.08, light=0.4),
+        ),
     ],
 }
 

@@ -57,7 +57,7 @@ def test_own_data_goes_through_all_three(tmp_path):
         notebook = execute(name, tmp_path, before=FAST | {"paths": OWN_DATA})
         check_outputs(notebook)
     assert "my images" in (tmp_path / "runs" / "prepared" / "source.json").read_text()
-    assert "10 images, 65" in streams(nbformat.read(tmp_path / "dataset_preparation.ipynb", as_version=4), "stdout")
+    assert "10 images, 68.0%" in streams(nbformat.read(tmp_path / "dataset_preparation.ipynb", as_version=4), "stdout")
 
 
 @pytest.mark.parametrize("name", NAMES)
