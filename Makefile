@@ -13,9 +13,7 @@ test: $(READY)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest
 
-# torch first: a processor-only build may be at hand under its exact version.
 $(READY): requirements.txt pyproject.toml
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' requirements.txt)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $(READY)

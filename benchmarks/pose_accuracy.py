@@ -29,7 +29,7 @@ STAGES = {
         TrainConfig(inp_res=128, epochs=24, seed=SEED, augmentation=Augmentation(rot=40)),
         TrainConfig(
             inp_res=192,
-            epochs=8,
+            epochs=6,
             seed=SEED,
             learning_rate=7e-4,
             weight_decay=0.05,
