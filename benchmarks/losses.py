@@ -5,7 +5,6 @@ python benchmarks/losses.py data/sample data/lsp --images 2000 --epochs 4
 
 import argparse
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,15 +29,15 @@ def main(argv=None):
             train, valid, *_ = prepare(folder / "joints.txt", folder / "images", scratch)
             train, valid = evenly(train, args.images), evenly(valid, args.images // 4)
             baseline = score(mean_pose(train.landmarks, valid.landmarks), valid.landmarks).summary()
-            rows.append((folder.name, len(train), "mean pose", baseline, 0.0))
+            rows.append((folder.name, len(train), "mean pose", baseline))
             for loss in ("mse", "cross_entropy"):
-                scores, seconds = result(train, valid, replace(config, loss=loss), Path(scratch) / loss)
-                rows.append((folder.name, len(train), loss, scores, seconds))
+                scores = result(train, valid, replace(config, loss=loss), Path(scratch) / loss)
+                rows.append((folder.name, len(train), loss, scores))
     print(f"\nseed {config.seed}, {config.inp_res} px, {config.epochs} epochs\n")
-    print("| data | images | loss | PCK@0.1 | PCK@0.2 | minutes |\n|---|---|---|---|---|---|")
-    for name, images, loss, scores, seconds in rows:
+    print("| data | images | loss | PCK@0.1 | PCK@0.2 |\n|---|---|---|---|---|")
+    for name, images, loss, scores in rows:
         shares = f"{scores['pck@0.1']:.3f} | {scores['pck@0.2']:.3f}"
-        print(f"| {name} | {images} | {loss} | {shares} | {seconds / 60:.1f} |")
+        print(f"| {name} | {images} | {loss} | {shares} |")
 
 
 def evenly(annotations, count):
@@ -49,12 +48,10 @@ def evenly(annotations, count):
 
 
 def result(train, valid, config, run):
-    """The validation scores of the last averaged weights, and the seconds of the training."""
-    started = time.perf_counter()
+    """The validation scores of the last averaged weights."""
     valid_data = config.build_dataset(valid, is_train=False)
     history = fit(config.build_model(), config.build_dataset(train, is_train=True), valid_data, config, run)
-    seconds = time.perf_counter() - started
-    return {name.removeprefix("valid_"): value for name, value in history[-1].items()}, seconds
+    return {name.removeprefix("valid_"): value for name, value in history[-1].items()}
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ class StackedHourglass(nn.Module):
         scaled by 2π·sigma², so that a perfect prediction is the same Gaussian of height 1.
     sigma: that Gaussian's standard deviation in heatmap px.
 
-    The image's normalisation (`mean`, `std`, of RGB in 0 … 1) is part of the network.
+    Part of the network are also the image's normalisation (`mean`, `std`, of RGB in 0 … 1) and `learnt` (num_joints,),
+    1 for each joint that had labels in training: the heatmaps of the others, about which it knows nothing, are zero.
     """
 
     def __init__(self, num_stacks=1, num_joints=20, channels=256, loss="cross_entropy", sigma=1.0):
@@ -75,6 +76,7 @@ class StackedHourglass(nn.Module):
         self.num_stacks, self.num_joints, self.loss, self.sigma = num_stacks, num_joints, loss, sigma
         self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
         self.register_buffer("std", torch.full((3, 1, 1), 0.25))
+        self.register_buffer("learnt", torch.ones(num_joints))
 
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
         self.bn1 = nn.BatchNorm2d(64)
@@ -115,10 +117,10 @@ class StackedHourglass(nn.Module):
 
     def _heatmaps(self, score):
         score = score.to(self.mean.dtype)  # bf16 is too coarse for the softmax
-        if self.loss == "mse":
-            return score
-        probability = score.flatten(2).softmax(dim=2).view_as(score)
-        return probability * (2 * math.pi * self.sigma**2)
+        if self.loss == "cross_entropy":
+            probability = score.flatten(2).softmax(dim=2).view_as(score)
+            score = probability * (2 * math.pi * self.sigma**2)
+        return score * self.learnt[:, None, None]
 
 
 def _check_images(images):

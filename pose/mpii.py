@@ -108,7 +108,8 @@ def _fill(model, weights, path):
         missing, unexpected = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:  # a weight of another shape
         raise ValueError(f"{path}: is another architecture ({error})") from None
-    missing = [name for name in missing if name not in ("mean", "std") and not name.endswith("num_batches_tracked")]
+    own = ("mean", "std", "learnt", "num_batches_tracked")  # what the checkpoints do not have
+    missing = [name for name in missing if not name.endswith(own)]
     if missing or unexpected:
         raise ValueError(
             f"{path}: is another architecture (one residual unit a place is expected); "

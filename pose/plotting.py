@@ -1,5 +1,7 @@
 """Pictures: skeletons on images, heatmaps, one sample explained, curves."""
 
+from pathlib import Path
+
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
@@ -91,7 +93,8 @@ def plot_predictions(annotations, predicted, rows, errors, skeleton=KINECT20, co
     figure, axes = _grid(len(rows), columns, size=3.0)
     for ax, row in zip(axes, rows, strict=False):
         labelled = annotations.landmarks[row]
-        title = f"mean error {errors[row]:.2f} torsos"
+        error = f"mean error {errors[row]:.2f} torsos" if np.isfinite(errors[row]) else "no torso to score by"
+        title = f"{Path(annotations.paths[row]).name}\n{error}"
         plot_landmarks(read_image(annotations.paths[row]), labelled, skeleton, ax, title, color="white")
         _skeleton_lines(ax, predicted[row], skeleton)
         _cut_to_person(ax, labelled)
@@ -229,12 +232,14 @@ def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
     """PCK of each joint as bars, with the baseline's as marks. Returns the figure."""
     figure, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
     places = np.arange(len(scores.names))
-    ax.bar(places, scores.pck[threshold], color=[side_color(name) for name in scores.names], label="hourglass")
+    ax.bar(places, scores.pck[threshold], color=[side_color(name) for name in scores.names], zorder=2)
+    for side, color in (("left", LEFT), ("right", RIGHT), ("middle", MIDDLE)):
+        ax.bar(0, 0, color=color, label=side)
     if baseline is not None:
         ax.plot(places, baseline.pck[threshold], "k_", markersize=14, label="mean pose")
     ax.set_xticks(places, scores.names, rotation=60, ha="right", fontsize=8)
     ax.set(ylim=(0, 1), ylabel=f"PCK@{threshold}")
-    ax.legend(fontsize=8, loc="lower right")
+    ax.legend(fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     ax.grid(axis="y", alpha=0.3)
     return figure
 

@@ -1,5 +1,6 @@
 """`Predictor`: landmarks on any images, with a trained hourglass."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,8 @@ IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 class Prediction:
     """One person in one image.
 
-    landmarks: (K, 2) float64, x then y, image px. confidence: (K,) float32 in 0 … 1, the height of the heatmap's peak.
+    landmarks: (K, 2) float64, x then y, image px; NaN for joints that had no label in training.
+    confidence: (K,) float32 in 0 … 1, the height of the heatmap's peak.
     center (2,) px, scale: the crop that the network saw. path: the image's file, None for an array.
     """
 
@@ -160,24 +162,26 @@ def _listed(images):
     return list(images)
 
 
-def write_predictions(joints_txt, predictions, image_dir, least=0.0, overwrite=False):
+def write_predictions(joints_txt, predictions, image_dir=None, least=0.0, overwrite=False):
     """Writes predictions as a joints file that `read_annotations` reads; joints below the confidence `least` as nan.
 
-    image_dir: the folder that the names are written relative to.
+    image_dir: the folder that the names are written relative to; by default the deepest one that holds all of them.
     Raises ValueError for predictions of arrays and for two of the same file; FileExistsError.
     """
     _check_files(predictions)
+    image_dir = image_dir or _common_folder(predictions)
     landmarks = {p.path: np.where(p.confidence[:, None] >= least, p.landmarks, np.nan) for p in predictions}
     write_annotations(joints_txt, landmarks, image_dir, overwrite)
 
 
-def draw_predictions(out_dir, predictions, image_dir, least=0.0, skeleton=KINECT20, overwrite=False):
+def draw_predictions(out_dir, predictions, image_dir=None, least=0.0, skeleton=KINECT20, overwrite=False):
     """Writes each image with its skeleton drawn, under its own name below `out_dir`; returns the paths.
 
     Raises ValueError for predictions of arrays, for two of the same file, and where `out_dir` is `image_dir`;
     FileExistsError.
     """
     _check_files(predictions)
+    image_dir = image_dir or _common_folder(predictions)
     if Path(out_dir).resolve() == Path(image_dir).resolve():
         raise ValueError(f"the drawings would replace the images in {image_dir}; choose another out_dir")
     paths = [Path(out_dir) / relative_name(p.path, image_dir) for p in predictions]
@@ -191,6 +195,10 @@ def draw_predictions(out_dir, predictions, image_dir, least=0.0, skeleton=KINECT
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())
     return paths
+
+
+def _common_folder(predictions):
+    return os.path.commonpath([os.path.dirname(os.path.abspath(prediction.path)) for prediction in predictions])
 
 
 def _check_files(predictions):

@@ -20,6 +20,7 @@ from pose import (
     evaluate,
     fit,
     load_model,
+    predict_dataset,
     read_annotations,
     write_annotations,
 )
@@ -73,6 +74,21 @@ def test_joints_are_found_where_the_picture_shows_them(folder, tmp_path):
     unseen = config.build_dataset(read_annotations(folder / "valid.txt", folder), is_train=False)
     unseen.centers += [[9, 0], [0, -9], [-9, 0], [0, 9]]  # off the middle, too
     assert evaluate(model, unseen).summary()["pck@0.2"] > 0.8
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_joints_without_labels_in_training_are_not_predicted(folder, tmp_path, loss):
+    config = TrainConfig(**TINY, epochs=1, loss=loss)
+    annotations = read_annotations(folder / "train.txt", folder)
+    spine = KINECT20.index("spine")
+    annotations.landmarks[:, spine] = np.nan
+    model = config.build_model()
+    valid_data = config.build_dataset(annotations, is_train=False)
+    fit(model, config.build_dataset(annotations, is_train=True), valid_data, config, tmp_path / "run")
+    landmarks, confidence = predict_dataset(load_model(tmp_path / "run" / "best.safetensors"), valid_data)
+    assert np.isnan(landmarks[:, spine]).all()
+    assert not confidence[:, spine].any()
+    assert np.isfinite(np.delete(landmarks, spine, axis=1)).all()
 
 
 def test_squared_error_falls(folder, tmp_path):

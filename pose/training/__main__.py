@@ -1,6 +1,7 @@
 """Training from the command line: `python -m pose.training --help`, or the same under `torchrun -m`."""
 
 import argparse
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -23,12 +24,13 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
     parser.add_argument("--resume", action="store_true", help="go on with the training in --out")
     hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]
+    explained = dict(re.findall(r"^    (\w+): (.+)$", TrainConfig.__doc__, re.MULTILINE))
     for field in hyperparameters:
-        name = "--" + field.name.replace("_", "-")
+        name, text = "--" + field.name.replace("_", "-"), f"{explained[field.name]} (%(default)s)"
         if field.type in (bool, bool | None):
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default)
+            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default, help=text)
         else:
-            parser.add_argument(name, type=field.type, default=field.default, help="%(default)s")
+            parser.add_argument(name, type=field.type, default=field.default, help=text)
     args = parser.parse_args(argv)
 
     config = TrainConfig(**{field.name: getattr(args, field.name) for field in hyperparameters})
@@ -36,10 +38,13 @@ def main(argv=None):
         train, valid = (read_annotations(path, args.images) for path in (args.joints, args.valid_joints))
     else:
         train, valid = read_and_split(args.joints, args.images, seed=config.seed)
-    fit(config.build_model(), config.build_dataset(train, is_train=True), config.build_dataset(valid, is_train=False),
-        config, args.out, args.resume)  # fmt: skip
+    train_data, valid_data = config.build_dataset(train, is_train=True), config.build_dataset(valid, is_train=False)
+    history = fit(config.build_model(), train_data, valid_data, config, args.out, args.resume)
     if distributed.rank() == 0:
-        print(f"the best weights are {args.out / 'best.safetensors'}")
+        best = max(row["valid_pck@0.2"] for row in history)
+        print(
+            f"validation PCK@0.2 {best:.3f}; weights {args.out / 'best.safetensors'}, curves {args.out / 'history.csv'}"
+        )
 
 
 if __name__ == "__main__":

@@ -13,24 +13,43 @@ from pose.skeleton import KINECT20
 
 @dataclass
 class TrainConfig:
-    """Every hyperparameter of a training."""
+    """Every hyperparameter of a training.
 
-    num_stacks: int = 1  # 1, 2, 8 or any other number of hourglasses
-    channels: int = 256  # the network's width
-    loss: str = "cross_entropy"  # or "mse"
-    sigma: float = 1.0  # of the Gaussians, heatmap px
-    inp_res: int = 256  # side of the network's input, px; divisible by 64
+    num_stacks: hourglasses one after the other: 1, 2, 8 or any other number
+    channels: the network's width
+    loss: "cross_entropy" or "mse"
+    sigma: standard deviation of the heatmaps' Gaussians, heatmap px
+    inp_res: side of the network's input, px; divisible by 64
+    epochs: passes over the training images
+    batch_size: images a step, over all processes together
+    learning_rate: the highest one: it rises over the first steps and falls to zero as a cosine
+    warmup: share of the steps in which it rises
+    weight_decay: of AdamW
+    ema_decay: of the averaged weights, which are the ones evaluated and kept
+    patience: stop after so many epochs without a better validation AUC; 0: never
+    bf16: multiply in bf16; None: where the device does so in hardware
+    workers: processes that load images
+    seed: fixes the first weights, the order of the images and their augmentation
+    tensorboard: also write TensorBoard's files into the run's folder
+    augmentation: how training images are changed, see `Augmentation`
+    """
+
+    num_stacks: int = 1
+    channels: int = 256
+    loss: str = "cross_entropy"
+    sigma: float = 1.0
+    inp_res: int = 256
     epochs: int = 30
-    batch_size: int = 16  # over all processes together
-    learning_rate: float = 1e-3  # the highest: it rises over the first steps and falls as a cosine
-    warmup: float = 0.1  # share of the steps in which it rises
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    warmup: float = 0.1
     weight_decay: float = 0.01
-    ema_decay: float = 0.998  # of the averaged weights, which are the ones evaluated and kept
-    patience: int = 0  # stop after so many epochs without a better validation AUC; 0: never
-    bf16: bool | None = None  # None: where the device multiplies bf16 in hardware
-    workers: int = 0  # processes that load samples
+    ema_decay: float = 0.998
+    patience: int = 0
+    bf16: bool | None = None
+    workers: int = 0
     seed: int = 0
-    tensorboard: bool = False  # also write TensorBoard's files into the run's folder
+    tensorboard: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self):

@@ -45,6 +45,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     bf16 = has_bf16(device) if config.bf16 is None else config.bf16
     run_dir = Path(run_dir)
     board = _tensorboard(run_dir, config)
+    labelled = np.isfinite(train_data.annotations.landmarks).any(axis=(0, 2))
+    model.learnt.copy_(torch.from_numpy(labelled))
     network = distributed.wrap(model.to(device, memory_format=torch.channels_last))
     state = TrainingState(model, train_data, config)
     state.start(run_dir, resume)
