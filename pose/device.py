@@ -26,8 +26,8 @@ def autocast(device, bf16):
 def keep_freed_memory():
     """Tells glibc to keep large freed blocks for the next allocation.
 
-    By default each large tensor is mapped anew and given back to the system, which costs a training step on the CPU
-    up to half of its time. Does nothing where the C library is not glibc.
+    By default each large tensor is mapped anew and given back to the system, which costs steps on the CPU much time.
+    Does nothing where the C library is not glibc.
     """
     if not sys.platform.startswith("linux"):
         return

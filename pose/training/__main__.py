@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from pose import distributed
-from pose.annotations import AnnotationError, read_annotations
+from pose.annotations import read_annotations
 from pose.preparation import read_and_split
 from pose.training import TrainConfig, fit
 
@@ -50,5 +50,5 @@ def main(argv=None):
 if __name__ == "__main__":
     try:
         main()
-    except (AnnotationError, FileNotFoundError, FileExistsError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError, ImportError, FloatingPointError) as error:
         sys.exit(f"{error}")
