@@ -21,11 +21,13 @@ MAX_FAULTS_SHOWN = 20
 class AnnotationError(ValueError):
     """A joints file with faults. `faults` has one message for each: file, line, what is wrong, what to do."""
 
+    what = "joints file"
+
     def __init__(self, faults):
         self.faults = faults
         shown = faults[:MAX_FAULTS_SHOWN]
         more = [f"… and {len(faults) - len(shown)} more"] if len(faults) > len(shown) else []
-        super().__init__("\n".join([f"{len(faults)} fault(s) in the joints file:", *shown, *more]))
+        super().__init__("\n".join([f"{len(faults)} fault(s) in the {self.what}:", *shown, *more]))
 
 
 class Annotations(Mapping):
@@ -70,20 +72,21 @@ def as_annotations(annotations):
     return Annotations(annotations.keys(), list(annotations.values()))
 
 
-def read_annotations(joints_txt, image_dir, skeleton=KINECT20):
+def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
     """The labels of a joints file.
 
     joints_txt: path of the text file (UTF-8; format at the top of this module).
-    image_dir: the folder that the image names are relative to.
+    image_dir: the folder that the image names are relative to. Without it no image is looked for and the names
+        stand for the paths: landmarks alone are enough to recognise activity.
     skeleton: whose joints the file holds, in its order.
     Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels a joint, (nan, nan) where not labelled.
     Raises AnnotationError with *all* faults of the file, FileNotFoundError where the file or folder is missing.
     """
-    joints_txt, image_dir = Path(joints_txt), Path(image_dir)
+    joints_txt = Path(joints_txt)
     num_joints = len(skeleton)
     if not joints_txt.is_file():
         raise FileNotFoundError(f"{joints_txt}: there is no such joints file; check the path")
-    if not image_dir.is_dir():
+    if image_dir is not None and not Path(image_dir).is_dir():
         raise FileNotFoundError(f"{image_dir}: there is no such image folder; check the path")
 
     paths, landmarks, faults, first_line = [], [], [], {}
@@ -150,9 +153,13 @@ def _is_number(text):
 
 
 def _image_path(image_dir, name):
-    """The path of image `name`, which must lie inside `image_dir` and exist."""
+    """The path of image `name`, which must lie inside `image_dir` and exist; the name itself without a folder."""
     if _leaves_folder(name):
-        raise _Fault(f"{name!r} leaves the image folder; write names relative to {image_dir}, with / and without ..")
+        raise _Fault(
+            f"{name!r} leaves the image folder; write names relative to {image_dir or 'it'}, with / and without .."
+        )
+    if image_dir is None:
+        return name
     path = os.path.join(image_dir, name)
     if not os.path.isfile(path):
         raise _Fault(f"there is no image {path}; correct the name, add the image or remove the line")

@@ -52,7 +52,7 @@ def plot_landmarks(image, landmarks, skeleton=KINECT20, ax=None, title=None, col
     """The image (H, W, 3) with its landmarks (K, 2) in px over it; `color` paints all of them alike."""
     ax = ax or plt.gca()
     ax.imshow(image)
-    _skeleton_lines(ax, landmarks, skeleton, color, confidence, least)
+    skeleton_lines(ax, landmarks, skeleton, color, confidence, least)
     height, width = image.shape[:2]
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     if title:
@@ -60,7 +60,8 @@ def plot_landmarks(image, landmarks, skeleton=KINECT20, ax=None, title=None, col
     return ax
 
 
-def _skeleton_lines(ax, landmarks, skeleton, color=None, confidence=None, least=0.0):
+def skeleton_lines(ax, landmarks, skeleton, color=None, confidence=None, least=0.0, width=1.8, size=9):
+    """Draws the limbs and joints of landmarks (K, 2) into axes that are there already."""
     landmarks = np.array(landmarks, np.float64)
     if confidence is not None:
         landmarks[np.asarray(confidence) < least] = np.nan
@@ -68,11 +69,11 @@ def _skeleton_lines(ax, landmarks, skeleton, color=None, confidence=None, least=
         ax.plot(
             *landmarks[[a, b]].T,
             color=color or side_color(skeleton.names[b]),
-            linewidth=1.8,
+            linewidth=width,
             solid_capstyle="round",
         )
     colors = [color or side_color(name) for name in skeleton.names]
-    ax.scatter(*landmarks.T, c=colors, s=9, zorder=3, edgecolors="black", linewidths=0.3)
+    ax.scatter(*landmarks.T, c=colors, s=size, zorder=3, edgecolors="black", linewidths=0.3)
 
 
 def plot_annotations(annotations, rows, skeleton=KINECT20, columns=6):
@@ -96,7 +97,7 @@ def plot_predictions(annotations, predicted, rows, errors, skeleton=KINECT20, co
         error = f"mean error {errors[row]:.2f} torsos" if np.isfinite(errors[row]) else "no torso to score by"
         title = f"{Path(annotations.paths[row]).name}\n{error}"
         plot_landmarks(read_image(annotations.paths[row]), labelled, skeleton, ax, title, color="white")
-        _skeleton_lines(ax, predicted[row], skeleton)
+        skeleton_lines(ax, predicted[row], skeleton)
         _cut_to_person(ax, labelled)
     return figure
 
@@ -212,15 +213,21 @@ def plot_history(history):
 
 
 class LiveCurves:
-    """Redraws `plot_history` in place after each epoch; give it to `fit` as `on_epoch`."""
+    """Redraws the curves of a history in place; give it to `fit` as `on_epoch`.
 
-    def __init__(self):
+    plot: makes the figure. every: epochs between two drawings; the last of `epochs` is always drawn.
+    """
+
+    def __init__(self, plot=plot_history, every=1, epochs=None):
+        self.plot, self.every, self.epochs = plot, every, epochs
         self._shown = None
 
     def __call__(self, history):
         from IPython.display import display
 
-        figure = plot_history(history)
+        if len(history) % self.every and len(history) != self.epochs:
+            return
+        figure = self.plot(history)
         if self._shown is None:
             self._shown = display(figure, display_id=True)
         else:

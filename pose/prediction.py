@@ -82,7 +82,7 @@ class Predictor:
         Raises ValueError for an array of another kind, for an empty box, and where the boxes are not as many as the
         images; ImageError for a file that is no image.
         """
-        images = _listed(images)
+        images = listed(images)
         for image in images:
             _check_array(image)
         boxes = None if boxes is None else np.asarray(boxes, np.float64).reshape(-1, 4)
@@ -144,7 +144,7 @@ def _check_array(image):
         raise ValueError(f"expected an image (H, W, 3) uint8 RGB, got an array {image.shape} {image.dtype}")
 
 
-def _listed(images):
+def listed(images):
     """Paths and arrays in a list, whatever was given."""
     if isinstance(images, np.ndarray):
         return list(images) if images.ndim == 4 else [images]

@@ -1,6 +1,5 @@
 """From a joints file to a training and a validation set that share no person, kept as two joints files."""
 
-import csv
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import Annotations, read_annotations, relative_name, write_annotations
+from pose.clips import parse_clips, report
 from pose.files import write_whole
 
 PROJECT = Path(__file__).parents[1]
@@ -43,25 +43,15 @@ def split(annotations, groups=None, valid_share=0.2, seed=0):
 
 
 def subjects_of(annotations, clips_csv, image_dir):
-    """The subject of each image, from the clips file that covers it; an image outside every clip is its own subject."""
-    names = [relative_name(path, image_dir) for path in annotations.paths]
-    row_of = {name: row for row, name in enumerate(names)}
-    subjects = np.array(names, dtype=object)
-    with open(clips_csv, encoding="utf-8-sig", newline="") as file:
-        clips = list(csv.DictReader(file))
-    if not clips:
-        raise ValueError(f"{clips_csv}: holds no clip; add some, or remove the file to split by image")
-    for number, clip in enumerate(clips, start=2):
-        try:
-            subject, first, last = clip["subject"].strip(), row_of[clip["first_image"]], row_of[clip["last_image"]]
-        except KeyError as missing:
-            raise ValueError(
-                f"{clips_csv}, line {number}: {missing} is not a column of it, or no image of the joints file; "
-                "correct it"
-            ) from None
-        if last < first:
-            raise ValueError(f"{clips_csv}, line {number}: last_image comes before first_image; exchange them")
-        subjects[first : last + 1] = subject
+    """The subject of each image, from the clips file that covers it; an image outside every clip is its own subject.
+
+    Raises ClipError with all faults of the file.
+    """
+    clips, faults = parse_clips(clips_csv, annotations, image_dir)
+    report(clips_csv, faults)
+    subjects = np.array([relative_name(path, image_dir) for path in annotations.paths], dtype=object)
+    for clip in clips.values():
+        subjects[clip.rows] = clip.subject
     return subjects
 
 

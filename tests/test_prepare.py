@@ -128,11 +128,13 @@ def test_utd_mhad_joints_in_metres_project_to_the_pixels(raw, out):
     write_clip(raw)
     utd_mhad.prepare(raw, out)
     camera = json.loads((out / "camera.json").read_text(encoding="utf-8"))
-    assert camera == {"f": 285.63, "cx": 160, "cy": 120, "width": 320, "height": 240}
+    assert camera == {
+        "fx": 285.63, "fy": 285.63, "cx": 160, "cy": 120, "width": 320, "height": 240, "k1": 0, "k2": 0
+    }  # fmt: skip
     name, *numbers = (out / "joints_3d.txt").read_text(encoding="utf-8").splitlines()[0].split()
     points = np.array(numbers, float).reshape(20, 3)
     np.testing.assert_allclose(joint(points, "right_foot"), [1.9, 0.01, 2.8563], atol=1e-4)
-    np.testing.assert_allclose(utd_mhad.project(points), landmarks_of(out)[name], atol=0.05)
+    np.testing.assert_allclose(utd_mhad.CAMERA.project(points), landmarks_of(out)[name], atol=0.05)
 
 
 def test_utd_mhad_names_clips_that_it_cannot_use(raw, out, capsys):
@@ -179,7 +181,7 @@ def test_utd_mhad_image_is_the_grey_depth(raw, out):
 
 def test_utd_mhad_joint_that_is_not_before_the_camera_is_unlabelled():
     points = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 2.8563]])
-    np.testing.assert_allclose(utd_mhad.project(points), [[np.nan, np.nan], [210, 70]])
+    np.testing.assert_allclose(utd_mhad.CAMERA.project(points), [[np.nan, np.nan], [210, 70]])
 
 
 # LSP Extended, hand-made.

@@ -22,6 +22,7 @@ from pose import (
     load_model,
     predict_dataset,
     read_annotations,
+    save_model,
     write_annotations,
 )
 from pose.checkpoints import load_tensors
@@ -186,8 +187,14 @@ def test_a_run_is_never_overwritten(folder, tmp_path):
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
 
 
+def training_state(config):
+    model = config.build_model()
+    groups = [{"params": list(model.parameters())}]
+    return TrainingState(model, config, groups, data=0, goodness=lambda row: row["valid_auc"], save_best=save_model)
+
+
 def test_early_stopping_stops_after_patience_epochs_without_a_better_one():
-    state = TrainingState(TrainConfig(**TINY).build_model(), None, TrainConfig(**TINY, epochs=9, patience=2))
+    state = training_state(TrainConfig(**TINY, epochs=9, patience=2))
     stopped = []
     for epoch, auc in enumerate([0.1, 0.3, 0.2, 0.29], start=1):
         state.history.append({"epoch": epoch, "valid_auc": auc})
@@ -197,7 +204,7 @@ def test_early_stopping_stops_after_patience_epochs_without_a_better_one():
 
 def test_averaged_weights_follow_with_the_decay():
     config = TrainConfig(**TINY, ema_decay=0.75)
-    state = TrainingState(config.build_model(), None, config)
+    state = training_state(config)
     with torch.no_grad():
         state.model.conv1.bias.fill_(1.0)
         state.average.conv1.bias.fill_(0.0)

@@ -12,8 +12,6 @@ gets `images/`, `joints.txt`, `clips.csv`, `joints_3d.txt` and `camera.json` (fo
 """
 
 import argparse
-import csv
-import json
 import re
 import sys
 from collections import Counter
@@ -25,10 +23,12 @@ from scipy.io import loadmat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a plain checkout
 
-from pose.annotations import write_annotations
+from har.joints_3d import write_joints_3d
+from pose.camera import Camera
+from pose.clips import write_clips
 from pose.skeleton import KINECT20
 
-CAMERA = {"f": 285.63, "cx": 160.0, "cy": 120.0, "width": 320, "height": 240}  # px; not official, but it fits
+CAMERA = Camera(fx=285.63, fy=285.63, cx=160.0, cy=120.0, width=320, height=240)  # not official, but it fits
 SHIFT = 1.75  # frames: the picture of depth frame t belongs to skeleton t − 1.75 (see data/README.md)
 MM_PER_GREY = 6  # 255 grey values span 1.5 m: an arm's reach before the body and a step behind it
 BEFORE, AFTER = "skipped frames before the first skeleton", "skipped frames after the last skeleton"
@@ -75,7 +75,7 @@ def load_clip(raw, clip_name):
     """Depth (240, 320, T) in mm and skeleton (T', 20, 3) in metres, joints in the order of KINECT20."""
     depth = np.atleast_3d(loadmat(f"{raw}/Depth/{clip_name}_depth.mat")["d_depth"])
     skeleton = np.atleast_3d(loadmat(f"{raw}/Skeleton/{clip_name}_skeleton.mat")["d_skel"])
-    if depth.shape[:2] != (CAMERA["height"], CAMERA["width"]) or skeleton.shape[:2] != (len(JOINTS), 3):
+    if depth.shape[:2] != (CAMERA.height, CAMERA.width) or skeleton.shape[:2] != (len(JOINTS), 3):
         raise ValueError(f"d_depth is {depth.shape}, d_skel {skeleton.shape}; expected 240×320×T and 20×3×T")
     return depth, skeleton.transpose(2, 0, 1)[:, TO_KINECT20]
 
@@ -86,16 +86,6 @@ def skeleton_at(skeleton, times):
     after = np.minimum(before + 1, len(skeleton) - 1)
     weight = (times - before)[:, None, None]
     return (1 - weight) * skeleton[before] + weight * skeleton[after]
-
-
-def project(points):
-    """Points (…, 3) in metres (x right, y up, z away) to pixels (…, 2), NaN where z is not positive.
-
-    u = f·x/z + cx, v = cy − f·y/z; an integer is the centre of a pixel.
-    """
-    x, y, z = np.moveaxis(points, -1, 0)
-    z = np.where(z > 0, z, np.nan)
-    return np.stack([CAMERA["f"] * x / z + CAMERA["cx"], CAMERA["cy"] - CAMERA["f"] * y / z], axis=-1)
 
 
 def depth_to_grey(depth):
@@ -158,21 +148,11 @@ def prepare(raw, out, shift=SHIFT, subjects=None, step=1):
             skipped.append(f"{clip_name}: no frame has both a body and a skeleton")
     if not rows:
         raise ValueError(f"{raw}: no clip can be used. The first: {skipped[0]}")
-    write_labels(out, joints_3d, rows)
+    write_clips(out / "clips.csv", rows)
+    write_joints_3d(out, joints_3d, CAMERA)
     counts.update(clips=len(rows), images=len(joints_3d))
     counts.update(subjects=len({row[1] for row in rows}), actions=len({row[2] for row in rows}))
     return counts, skipped
-
-
-def write_labels(out, joints_3d, rows):
-    """clips.csv, camera.json, joints_3d.txt, and last joints.txt, whose presence says that all is done."""
-    with open(out / "clips.csv", "w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["clip", "subject", "action", "first_image", "last_image"], *rows])
-    (out / "camera.json").write_text(json.dumps(CAMERA, indent=2) + "\n", encoding="utf-8")
-    with open(out / "joints_3d.txt", "w", encoding="utf-8") as file:
-        for name, points in joints_3d.items():
-            file.write(f"{name} {' '.join(f'{value:.4f}' for value in points.ravel())}\n")
-    write_annotations(out / "joints.txt", {name: project(points) for name, points in joints_3d.items()})
 
 
 def main(argv=None):

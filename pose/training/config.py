@@ -1,6 +1,5 @@
 """Every hyperparameter in one place."""
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -9,6 +8,7 @@ from pose.augmentation import Augmentation
 from pose.dataset import Generic
 from pose.hourglass import StackedHourglass
 from pose.skeleton import KINECT20
+from pose.training.schedule import rate_at
 
 
 @dataclass
@@ -87,7 +87,4 @@ class TrainConfig:
 
     def rate_at(self, step, steps):
         """The learning rate of step 0 … steps−1: linear rise, then half a cosine down to zero."""
-        rise = max(1, round(self.warmup * steps))
-        if step < rise:
-            return self.learning_rate * (step + 1) / rise
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+        return rate_at(step, steps, self.learning_rate, self.warmup)

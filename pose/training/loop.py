@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,13 +13,13 @@ from torch.utils.data import DataLoader, DistributedSampler
 from tqdm import tqdm
 
 from pose import distributed
-from pose.checkpoints import load_tensors
+from pose.checkpoints import load_tensors, save_model
 from pose.device import autocast, default_device, has_bf16, keep_freed_memory
 from pose.evaluation import evaluate
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.loss import heatmap_loss
 from pose.metrics import normalised_distances, pck
-from pose.training.state import TrainingState
+from pose.training.state import TrainingState, fingerprint
 
 LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
 
@@ -48,7 +49,14 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     labelled = np.isfinite(train_data.annotations.landmarks).any(axis=(0, 2))
     model.learnt.copy_(torch.from_numpy(labelled))
     network = distributed.wrap(model.to(device, memory_format=torch.channels_last))
-    state = TrainingState(model, train_data, config)
+    state = TrainingState(
+        model,
+        config,
+        groups=[{"params": list(model.parameters())}],
+        data=fingerprint(train_data.annotations),
+        goodness=lambda row: row["valid_auc"],
+        save_best=partial(save_model, skeleton=train_data.skeleton),
+    )
     state.start(run_dir, resume)
     loader = _loader(train_data, config, device)
 

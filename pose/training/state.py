@@ -11,7 +11,7 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pose import distributed
-from pose.checkpoints import load_tensors, save_model, save_tensors
+from pose.checkpoints import load_tensors, save_tensors
 from pose.files import write_whole
 
 RESULT_UNCHANGED_BY = {"workers", "tensorboard"}  # hyperparameters that may differ when a training goes on
@@ -20,20 +20,24 @@ RESULT_UNCHANGED_BY = {"workers", "tensorboard"}  # hyperparameters that may dif
 class TrainingState:
     """The model, its averaged weights, the optimiser and the history of one training.
 
-    model: the `StackedHourglass` that learns, on its device.
-    average: a copy of it with the exponential moving average of its weights and batch-norm statistics.
+    model: the network that learns, on its device.
+    config: its dataclass of hyperparameters.
+    groups: parameter groups for the optimiser; data: a number that tells these training data from others.
+    goodness: of a row of the history; the epoch where it is highest is the best.
+    save_best: called with a path, the averaged model, and keywords `config` and `scores` to say of it.
+    average: a copy of the model with the exponential moving average of its weights and batch-norm statistics.
     history: a dictionary an epoch.
     """
 
-    def __init__(self, model, train_data, config):
+    def __init__(self, model, config, groups, data, goodness, save_best):
         self.model = model
         self.config = config
-        self.train_data = train_data
+        self.goodness = goodness
+        self.save_best = save_best
+        self.facts = asdict(config) | {"data": data}
         self.average = deepcopy(model).eval()
         fused = next(model.parameters()).is_cuda
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=fused
-        )
+        self.optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay, fused=fused)
         self.history = []
         pairs = zip(self.average.state_dict().values(), model.state_dict().values(), strict=True)
         self._averaged, self._current = zip(*((a, c) for a, c in pairs if a.is_floating_point()), strict=True)
@@ -45,8 +49,8 @@ class TrainingState:
 
     @property
     def best(self):
-        """The history's row with the best validation AUC."""
-        return max(self.history, key=lambda row: row["valid_auc"])
+        """The history's best row."""
+        return max(self.history, key=self.goodness)
 
     @property
     def finished(self):
@@ -86,7 +90,7 @@ class TrainingState:
 
     def _restore_optimizer(self, tensors):
         state = self.optimizer.state_dict()
-        parameters = list(self.model.parameters())
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for name, tensor in tensors.items():
             parameter, value = name.split(".")
             if tensor.ndim:  # in the parameter's memory layout, as fused optimisers want it
@@ -96,31 +100,29 @@ class TrainingState:
 
     def _check_same(self, path, saved):
         """Refuses to go on with other hyperparameters or other images than those of the saved training."""
-        now = json.loads(json.dumps(self._facts()))
+        now = json.loads(json.dumps(self.facts))
         names = [name for name in now if saved.get(name) != now[name] and name not in RESULT_UNCHANGED_BY]
         if names:
             changed = ", ".join(f"{name} was {saved.get(name)}, now {now[name]}" for name in names)
             raise ValueError(f"{path} was trained otherwise ({changed}); restore that or choose another run_dir")
 
-    def _facts(self):
-        """The hyperparameters, and what tells these training images and labels from others."""
-        annotations = self.train_data.annotations
-        names = "\n".join(annotations.paths).encode("utf-8", "surrogateescape")
-        return asdict(self.config) | {"data": zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))}
-
     def save(self, run_dir):
         """Writes best.safetensors if the last epoch is the best, last.safetensors, and history.csv."""
-        config = self._facts()
         if self.history and self.best is self.history[-1]:
-            skeleton = self.train_data.skeleton
-            save_model(run_dir / "best.safetensors", self.average, skeleton, config=config, scores=self.best)
+            self.save_best(run_dir / "best.safetensors", self.average, config=self.facts, scores=self.best)
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for parameter, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in values.items()}
-        save_tensors(run_dir / "last.safetensors", tensors, {"config": config, "history": self.history})
+        save_tensors(run_dir / "last.safetensors", tensors, {"config": self.facts, "history": self.history})
         if self.history:
             write_whole(run_dir / "history.csv", _as_csv(self.history))
+
+
+def fingerprint(annotations):
+    """A number that tells images and labels from others."""
+    names = "\n".join(annotations.paths).encode("utf-8", "surrogateescape")
+    return zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))
 
 
 def _part(tensors, prefix):

@@ -1,0 +1,73 @@
+"""Activity from clips of images: a stacked hourglass, then batch normalisation, an LSTM and a fully connected layer."""
+
+from har.augmentation import MotionAugmentation
+from har.checkpoints import load_model, save_model
+from har.clips import actions_of, read_clips
+from har.config import HarConfig
+from har.datasets import ClipDataset, SequenceDataset, collate_clips
+from har.evaluation import ActivityScores, evaluate
+from har.head import ActivityHead
+from har.hourglass_lstm import HourglassLSTM, read_out
+from har.joints_3d import Joints3D, read_joints_3d, write_joints_3d
+from har.landmarks import predict_annotations
+from har.plotting import (
+    animate_clip,
+    plot_activity_history,
+    plot_balance,
+    plot_confusion,
+    plot_probabilities,
+    plot_strips,
+)
+from har.prediction import Moment, SlidingWindow
+from har.protocols import (
+    Fold,
+    ProtocolScores,
+    fixed_subjects,
+    halves_of_subjects,
+    leave_one_sequence_out,
+    leave_one_subject_out,
+    run_protocol,
+)
+from har.training import fit
+from har.video import read_frames
+from pose.clips import Clip, ClipError
+
+__all__ = [
+    "ActivityHead",
+    "ActivityScores",
+    "Clip",
+    "ClipDataset",
+    "ClipError",
+    "Fold",
+    "HarConfig",
+    "HourglassLSTM",
+    "Joints3D",
+    "Moment",
+    "MotionAugmentation",
+    "ProtocolScores",
+    "SequenceDataset",
+    "SlidingWindow",
+    "actions_of",
+    "animate_clip",
+    "collate_clips",
+    "evaluate",
+    "fit",
+    "fixed_subjects",
+    "halves_of_subjects",
+    "leave_one_sequence_out",
+    "leave_one_subject_out",
+    "load_model",
+    "plot_activity_history",
+    "plot_balance",
+    "plot_confusion",
+    "plot_probabilities",
+    "plot_strips",
+    "predict_annotations",
+    "read_clips",
+    "read_frames",
+    "read_joints_3d",
+    "read_out",
+    "run_protocol",
+    "save_model",
+    "write_joints_3d",
+]

@@ -1,0 +1,80 @@
+"""Random changes of a clip's landmarks: when it begins and how fast it goes, from where and how exactly it is seen."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+LEAST_FRAMES = 4  # that a cropped clip keeps
+
+
+@dataclass(frozen=True)
+class MotionAugmentation:
+    """How far a training clip may differ from the recorded one.
+
+    crop: up to this share of the frames is cut off, at the beginning, the end or both.
+    speed: the movement slows down and speeds up by a factor of up to 1 ± speed in its course.
+    turn: the person turns by up to ± turn degrees about the vertical. This and the next two need joints in space.
+    tilt: the camera looks down or up by up to ± tilt degrees more.
+    build: limbs are longer or shorter by a factor of 1 ± build, left and right alike.
+    scale: the picture is stretched by a factor of 1 ± scale, along x and along y.
+    noise: each landmark is displaced by this standard deviation, in torsos, anew in each frame.
+    drop: the share of joints that are missing in the whole clip.
+    mirror: the share of clips mirrored, with left and right exchanged. Not where actions differ by the side.
+    """
+
+    crop: float = 0.2
+    speed: float = 0.0
+    turn: float = 45.0
+    tilt: float = 5.0
+    build: float = 0.0
+    scale: float = 0.1
+    noise: float = 0.02
+    drop: float = 0.05
+    mirror: float = 0.0
+
+    def move(self, joints, rng):
+        """Another timing of a clip, (T, K, 2) px or (T, K, 3) metres: (T', K, …), at least `LEAST_FRAMES` if it had."""
+        frames = len(joints)
+        kept = max(min(frames, LEAST_FRAMES), round(frames * (1 - rng.uniform(0, self.crop))))
+        first = rng.integers(frames - kept + 1)
+        if not self.speed:
+            return joints[first : first + kept]
+        # The derivative of time is 1 ± speed: slower in one half of the clip and faster in the other.
+        even = np.linspace(0, 1, kept)
+        bend = rng.uniform(-self.speed, self.speed)
+        places = first + (kept - 1) * (even + bend * even * (1 - even))
+        below = np.minimum(places.astype(int), max(frames - 2, 0))
+        share = (places - below)[:, None, None]
+        return joints[below] * (1 - share) + joints[np.minimum(below + 1, frames - 1)] * share
+
+    def turn_in_space(self, joints, rng, skeleton):
+        """The person (T, K, 3), metres, of another build and turned where they stand."""
+        if self.build:
+            joints = self._rebuild(joints, rng, skeleton)
+        yaw, pitch = np.radians([rng.uniform(-self.turn, self.turn), rng.uniform(-self.tilt, self.tilt)])
+        about_vertical = np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
+        about_x = np.array([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
+        middle = np.nanmean(joints, axis=(0, 1))
+        return (joints - middle) @ (about_x @ about_vertical).T + middle
+
+    def _rebuild(self, joints, rng, skeleton):
+        """The joints (T, K, 3) with limbs of other lengths, each limb moved along with the one that it hangs on."""
+        factors = 1 + rng.uniform(-self.build, self.build, len(skeleton))
+        factors = (factors + factors[skeleton.mirrored]) / 2
+        built = joints.copy()
+        for inner, outer in skeleton.limb_indices:
+            built[:, outer] = built[:, inner] + factors[outer] * (joints[:, outer] - joints[:, inner])
+        return built
+
+    def blur(self, landmarks, rng, skeleton):
+        """Landmarks (T, K, 2), px, stretched, displaced, mirrored, and some of them missing."""
+        landmarks = landmarks * (1 + rng.uniform(-self.scale, self.scale, 2))
+        a, b = skeleton.torso_indices
+        torsos = np.linalg.norm(landmarks[:, a] - landmarks[:, b], axis=-1)
+        torso = np.median(torsos[np.isfinite(torsos)]) if np.isfinite(torsos).any() else 0.0
+        landmarks = landmarks + rng.normal(0, self.noise * torso, landmarks.shape)
+        landmarks[:, rng.random(landmarks.shape[1]) < self.drop] = np.nan
+        if rng.random() < self.mirror:
+            landmarks = landmarks[:, skeleton.mirrored] * [-1, 1]
+        return landmarks

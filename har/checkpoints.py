@@ -1,0 +1,54 @@
+"""Recognisers on disk, as safetensors: weights, settings, the skeleton, and the names of the actions."""
+
+from dataclasses import asdict
+
+import torch
+
+from har.head import ActivityHead
+from har.hourglass_lstm import HourglassLSTM
+from pose.checkpoints import load_tensors, save_tensors
+from pose.hourglass import StackedHourglass
+from pose.skeleton import Skeleton
+
+HEAD, WHOLE = "activity head", "hourglass with LSTM"
+
+
+def save_model(path, model, actions, **about):
+    """Writes an `ActivityHead` or a `HourglassLSTM`.
+
+    actions: the names of its classes, in order. about: whatever else, JSON-able, is to be known of it; `window` is
+    taken by `SlidingWindow` as the number of frames to look at, `inp_res` as the side of the hourglass's input.
+    """
+    whole = isinstance(model, HourglassLSTM)
+    head = model.head if whole else model
+    about = {
+        "kind": WHOLE if whole else HEAD,
+        "actions": list(actions),
+        "settings": head.settings,
+        "skeleton": asdict(head.skeleton),
+        **about,
+    }
+    if whole:
+        about["pose_settings"] = model.pose_model.settings
+    save_tensors(path, model.state_dict(), about)
+
+
+def load_model(path, device="cpu"):
+    """The model of a file from `save_model`, in evaluation mode.
+
+    `model.actions` are the names of its classes, and `model.about` is all that was saved with it.
+    Raises FileNotFoundError, and ValueError where the file is something else.
+    """
+    tensors, about = load_tensors(path)
+    if about.get("kind") not in (HEAD, WHOLE):
+        kind = about.get("kind", "a training to resume")
+        raise ValueError(f"{path}: holds no recogniser but: {kind}; give best.safetensors of an activity training")
+    parts = about["skeleton"]
+    limbs = tuple((a, b) for a, b in parts["limbs"])
+    skeleton = Skeleton(tuple(parts["names"]), limbs, tuple(parts["torso"]))
+    model = ActivityHead(**about["settings"], skeleton=skeleton)
+    if about["kind"] == WHOLE:
+        model = HourglassLSTM(StackedHourglass(**about["pose_settings"]), model)
+    model.load_state_dict(tensors)
+    model.about, model.actions = about, about["actions"]
+    return model.to(torch.device(device)).eval()

@@ -1,0 +1,75 @@
+"""Every hyperparameter of the recogniser in one place."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from har.augmentation import MotionAugmentation
+from har.head import ActivityHead
+from pose.skeleton import KINECT20
+from pose.training.schedule import rate_at
+
+
+@dataclass
+class HarConfig:
+    """Every hyperparameter of a training.
+
+    hidden: width of the LSTM, in each direction
+    layers: LSTMs one after the other
+    bidirectional: read the clip backwards, too
+    pooling: "attention_max", "attention", "max", "mean" or "last", see `ActivityHead`
+    velocities: the changes from moment to moment are features, too
+    frames: moments that each clip is resampled to; 0: its own frames
+    dropout: of the pooled states
+    epochs: passes over the training clips
+    batch_size: clips a step
+    learning_rate: the highest one: it rises over the first steps and falls to zero as a cosine
+    warmup: share of the steps in which it rises
+    weight_decay: of AdamW
+    label_smoothing: this share of the target goes to all actions alike
+    ema_decay: of the averaged weights, which are the ones evaluated and kept
+    patience: stop after so many epochs without a lower validation loss; 0: never
+    pose_rate: end to end: the hourglass's learning rate, as a share of the head's
+    pose_weight: end to end: of the loss of the pose, beside that of the action
+    workers: processes that load clips
+    seed: fixes the first weights, the order of the clips and their augmentation
+    augmentation: how training clips are changed, see `MotionAugmentation`
+    """
+
+    hidden: int = 128
+    layers: int = 1
+    bidirectional: bool = True
+    pooling: str = "attention_max"
+    velocities: bool = True
+    frames: int = 32
+    dropout: float = 0.5
+    epochs: int = 150
+    batch_size: int = 32
+    learning_rate: float = 4e-3
+    warmup: float = 0.3
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    ema_decay: float = 0.99
+    patience: int = 0
+    pose_rate: float = 0.1
+    pose_weight: float = 1.0
+    workers: int = 0
+    seed: int = 0
+    augmentation: MotionAugmentation = field(default_factory=MotionAugmentation)
+
+    def __post_init__(self):
+        for name in ("hidden", "layers", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    def build_head(self, num_actions, skeleton=KINECT20):
+        """A freshly initialised `ActivityHead`, the same for the same seed."""
+        names = ("hidden", "layers", "bidirectional", "pooling", "velocities", "frames", "dropout")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            options = {name: getattr(self, name) for name in names}
+            return ActivityHead(num_actions, len(skeleton), skeleton=skeleton, **options)
+
+    def rate_at(self, step, steps):
+        """The learning rate of the head in step 0 … steps−1."""
+        return rate_at(step, steps, self.learning_rate, self.warmup)

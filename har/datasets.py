@@ -1,0 +1,149 @@
+"""Clips as samples: their landmarks, or their frames; and a batch of them."""
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from har.augmentation import MotionAugmentation
+from har.clips import actions_of
+from pose.augmentation import Augmentation
+from pose.geometry import center_and_scale, crop_matrix, transform_landmarks
+from pose.images import read_image, warp
+from pose.skeleton import KINECT20
+
+
+class SequenceDataset(Dataset):
+    """Samples `(landmarks, label)`: landmarks (T, K, 2) float32, x then y, image px, NaN where missing; label int.
+
+    annotations: labelled (`read_annotations`) or predicted (`predict_annotations`) landmarks of all images.
+    clips: a list of `Clip`; actions: the names of the classes, in order; by default those of the clips, sorted.
+    is_train: augment as `augmentation` says; the result depends on `seed`, the epoch (`set_epoch`) and the index only.
+    joints_3d: `Joints3D` of the same rows, or None. Training then projects the joints in space, seen from another side,
+        in place of the annotations' landmarks.
+    """
+
+    def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
+                 skeleton=KINECT20, seed=0):  # fmt: skip
+        self.annotations, self.clips = annotations, list(clips)
+        self.actions = list(actions or actions_of(clips))
+        self.labels = _labels(self.clips, self.actions)
+        self.is_train = is_train
+        self.augmentation = augmentation or MotionAugmentation()
+        self.joints_3d = joints_3d
+        self.skeleton = skeleton
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self):
+        return len(self.clips)
+
+    def set_epoch(self, epoch):
+        """Another epoch, other augmentations."""
+        self.epoch = epoch
+
+    def __getitem__(self, index):
+        index = range(len(self))[index]
+        rows = self.clips[index].rows
+        landmarks = self.annotations.landmarks[rows]
+        if self.is_train:
+            rng = np.random.default_rng((self.seed, self.epoch, index))
+            if self.joints_3d is None:
+                landmarks = self.augmentation.move(landmarks, rng)
+            else:
+                points = self.augmentation.move(self.joints_3d.points[rows], rng)
+                points = self.augmentation.turn_in_space(points, rng, self.skeleton)
+                landmarks = self.joints_3d.camera.project(points)
+            landmarks = self.augmentation.blur(landmarks, rng, self.skeleton)
+        return torch.from_numpy(landmarks.astype(np.float32)), self.labels[index]
+
+
+class ClipDataset(Dataset):
+    """Samples `(frames, label, tpts)` for end-to-end training.
+
+    frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, all cut with the one square that holds the whole clip.
+    label: int. tpts: (T, K, 2) float32, the labelled landmarks in heatmap px, NaN where not labelled.
+
+    annotations: whose landmarks make the square, labelled or predicted; labels: the labelled ones, for the loss of the
+        pose, or None: then tpts is NaN.
+    clips, actions, is_train, seed: as in `SequenceDataset`.
+    frames: how many frames of a longer clip are taken, evenly spread; in training, each anywhere in its share.
+    augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by the side.
+    """
+
+    def __init__(self, annotations, clips, actions=None, labels=None, is_train=False, inp_res=256, frames=32,
+                 augmentation=None, skeleton=KINECT20, seed=0):  # fmt: skip
+        self.annotations, self.clips = annotations, list(clips)
+        self.pose_labels = labels
+        self.actions = list(actions or actions_of(clips))
+        self.labels = _labels(self.clips, self.actions)
+        self.is_train = is_train
+        self.inp_res, self.out_res = inp_res, inp_res // 4
+        self.frames = frames
+        self.augmentation = augmentation or Augmentation()
+        self.skeleton = skeleton
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self):
+        return len(self.clips)
+
+    def set_epoch(self, epoch):
+        """Another epoch, other augmentations."""
+        self.epoch = epoch
+
+    def __getitem__(self, index):
+        index = range(len(self))[index]
+        clip = self.clips[index]
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        rows = clip.first + self._chosen(len(clip), rng)
+        center, scale = center_and_scale(self.annotations.landmarks[clip.rows].reshape(-1, 2))
+        rot = 0.0
+        if self.is_train:
+            center, scale, rot = self.augmentation.move_box(center, scale, rng)
+        matrix = crop_matrix(center, scale, rot, self.inp_res)
+        crops = [warp(read_image(self.annotations.paths[row]), matrix, self.inp_res) for row in rows]
+        frames = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+        if self.is_train:
+            frames = self.augmentation.change_light(frames, rng)
+        return frames.float() / 255, self.labels[index], self._tpts(rows, center, scale, rot)
+
+    def _chosen(self, length, rng):
+        """Which of `length` frames are taken, ascending."""
+        if length <= self.frames:
+            return np.arange(length)
+        edges = np.linspace(0, length, self.frames + 1)
+        within = rng.random(self.frames) if self.is_train else 0.5
+        return (edges[:-1] + within * np.diff(edges)).astype(int)
+
+    def _tpts(self, rows, center, scale, rot):
+        if self.pose_labels is None:
+            return torch.full((len(rows), len(self.skeleton), 2), torch.nan)
+        to_heatmap = crop_matrix(center, scale, rot, self.out_res)
+        return torch.from_numpy(transform_landmarks(self.pose_labels.landmarks[rows], to_heatmap).astype(np.float32))
+
+
+def _labels(clips, actions):
+    unknown = sorted({clip.action for clip in clips} - set(actions))
+    if unknown:
+        raise ValueError(f"the clips show {', '.join(unknown)}, which is none of the actions {', '.join(actions)}")
+    if not clips:
+        raise ValueError("the data set is empty: there is no clip")
+    return [actions.index(clip.action) for clip in clips]
+
+
+def collate_clips(samples):
+    """A batch of samples from `SequenceDataset` or `ClipDataset`.
+
+    Returns (padded, lengths, labels): padded (N, T, …), the samples' first tensors with NaN (landmarks) or zeros
+    (frames) behind the shorter ones; lengths (N,) int64, labels (N,) int64. From `ClipDataset` also tpts (N, T, K, 2),
+    padded with NaN.
+    """
+    sequences, labels, *more = zip(*samples, strict=True)
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    frames = sequences[0].ndim == 4
+    padded = _pad(sequences, 0.0 if frames else torch.nan)
+    return padded, lengths, torch.tensor(labels), *(_pad(tensors, torch.nan) for tensors in more)
+
+
+def _pad(sequences, value):
+    return torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=value)

@@ -1,0 +1,104 @@
+"""A recogniser's answers on a data set, and their scores."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.metrics import classification_report, confusion_matrix
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from har.datasets import collate_clips
+from pose.device import default_device
+from pose.files import write_whole
+
+
+@dataclass(frozen=True)
+class ActivityScores:
+    """What a recogniser answered for M clips.
+
+    clips: M `Clip`. actions: the names of the A classes. probabilities: (M, A) float64.
+    """
+
+    clips: list
+    actions: list
+    probabilities: np.ndarray
+
+    @property
+    def labels(self):
+        """(M,) the class of each clip."""
+        return np.array([self.actions.index(clip.action) for clip in self.clips])
+
+    @property
+    def predicted(self):
+        """(M,) the most probable class of each clip."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def accuracy(self):
+        """The share of clips whose most probable action is the right one."""
+        return float((self.predicted == self.labels).mean())
+
+    @property
+    def loss(self):
+        """The mean cross-entropy of the clips, in nats."""
+        right = self.probabilities[np.arange(len(self.clips)), self.labels]
+        return float(-np.log(np.maximum(right, 1e-12)).mean())
+
+    @property
+    def confusion(self):
+        """(A, A) counts, rows the true action and columns the predicted one."""
+        return confusion_matrix(self.labels, self.predicted, labels=range(len(self.actions)))
+
+    def __str__(self):
+        """Precision, recall, F1 and count of each action, as scikit-learn writes them."""
+        return classification_report(
+            self.labels, self.predicted, labels=range(len(self.actions)), target_names=self.actions, zero_division=0
+        )
+
+    def rows(self):
+        """A dictionary a clip: clip, subject, action, predicted, probability (of the predicted action)."""
+        return [
+            {
+                "clip": clip.name,
+                "subject": clip.subject,
+                "action": clip.action,
+                "predicted": self.actions[best],
+                "probability": round(float(row[best]), 4),
+            }
+            for clip, row, best in zip(self.clips, self.probabilities, self.predicted, strict=True)
+        ]
+
+
+def evaluate(model, dataset, batch_size=32, workers=0, device=None):
+    """`ActivityScores` of an `ActivityHead` on a `SequenceDataset`, or of a `HourglassLSTM` on a `ClipDataset`.
+
+    The model is moved to `device` (the GPU where there is one) and set to evaluation mode.
+    Raises ValueError for an augmented data set, and where model and data differ in the number of actions.
+    """
+    if dataset.is_train:
+        raise ValueError("evaluate on a data set without augmentation: is_train=False")
+    device = torch.device(device or default_device())
+    model = model.to(device).eval()
+    logits = []
+    for padded, lengths, *_ in DataLoader(dataset, batch_size, num_workers=workers, collate_fn=collate_clips):
+        with torch.inference_mode():
+            logits.append(model(padded.to(device), lengths.to(device)))
+    probabilities = F.softmax(torch.cat(logits).double(), dim=1).cpu().numpy()
+    if probabilities.shape[1] != len(dataset.actions):
+        raise ValueError(
+            f"the model knows {probabilities.shape[1]} actions, the data have {len(dataset.actions)}; pass the data "
+            "set actions=, those of the training"
+        )
+    return ActivityScores(dataset.clips, dataset.actions, probabilities)
+
+
+def write_rows(path, rows):
+    """Writes dictionaries with equal keys as a CSV file."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())

@@ -1,0 +1,70 @@
+"""Landmarks in pixels to features that do not depend on where the person stands, how large they are, or how many
+frames a clip has. All of it is differentiable, so that end-to-end training can pass gradients to the hourglass."""
+
+import torch
+
+
+def fill_missing(landmarks, lengths):
+    """Each missing landmark takes the place that the joint had when it was last seen, or first will be.
+
+    landmarks: (N, T, K, 2) tensor; anything not finite is missing, and so is what lies beyond a clip's length.
+    lengths: (N,) int, frames of each clip.
+    Returns landmarks (N, T, K, 2) without NaN, where a joint that is never seen is zero, and seen (N, K) bool.
+    """
+    steps = torch.arange(landmarks.shape[1], device=landmarks.device)
+    known = landmarks.isfinite().all(dim=-1) & (steps < lengths[:, None])[:, :, None]  # (N, T, K)
+    landmarks = torch.where(known[..., None], landmarks, 0.0)
+    seen = known.any(dim=1)
+    before = torch.where(known, steps[:, None], -1).cummax(dim=1).values
+    first = known.int().argmax(dim=1, keepdim=True)
+    source = torch.where(before < 0, first, before)
+    return landmarks.gather(1, source[..., None].expand(-1, -1, -1, 2)), seen
+
+
+def normalise(landmarks, lengths, seen, skeleton):
+    """Landmarks with the hips in the origin, and the hips' way, both in units of the clip's median torso.
+
+    landmarks: (N, T, K, 2) px without NaN, seen: (N, K), both from `fill_missing`; lengths: (N,).
+    Returns landmarks (N, T, K, 2) and way (N, T, 1, 2), the hips relative to their mean place in the clip.
+    Where no hip is seen all joints stand in for it, and where the torso is not, twice the joints' spread does.
+    """
+    hips = [i for i, name in enumerate(skeleton.names) if "hip" in name]
+    origin = _mean_seen(landmarks, seen, hips)  # (N, T, 1, 2)
+    centred = (landmarks - origin) * seen[:, None, :, None]
+    a, b = skeleton.torso_indices
+    torso = (landmarks[:, :, a] - landmarks[:, :, b]).norm(dim=-1)  # (N, T)
+    count = seen.sum(dim=1).clamp_min(1)[:, None]
+    spread = 2 * (centred.square().sum(dim=(2, 3)) / count + 1e-12).sqrt()
+    size = torch.where((seen[:, a] & seen[:, b])[:, None], torso, spread)
+    valid = torch.arange(landmarks.shape[1], device=landmarks.device) < lengths[:, None]
+    size = torch.where(valid, size, torch.nan).nanmedian(dim=1).values.clamp_min(1e-3)[:, None, None, None]
+    weight = valid[:, :, None, None] / lengths[:, None, None, None]
+    way = origin - (origin * weight).sum(dim=1, keepdim=True)
+    return centred / size, way / size
+
+
+def _mean_seen(landmarks, seen, joints):
+    """The mean place (N, T, 1, 2) of those `joints` that are seen, or of all seen joints where none of them is."""
+    chosen = torch.zeros_like(seen)
+    chosen[:, joints] = seen[:, joints]
+    chosen = torch.where(chosen.any(dim=1, keepdim=True), chosen, seen)
+    weight = chosen / chosen.sum(dim=1, keepdim=True).clamp_min(1)
+    return (landmarks * weight[:, None, :, None]).sum(dim=2, keepdim=True)
+
+
+def resample(sequence, lengths, frames):
+    """`frames` moments spread evenly over each clip, linearly between its frames.
+
+    sequence: (N, T, …); lengths: (N,). Returns (N, frames, …).
+    """
+    places = torch.linspace(0, 1, frames, device=sequence.device) * (lengths[:, None] - 1)  # (N, frames)
+    below = places.floor().long()
+    above = torch.minimum(below + 1, lengths[:, None] - 1)
+    share = (places - below).view(*places.shape, *[1] * (sequence.ndim - 2))
+    clips = torch.arange(len(sequence), device=sequence.device)[:, None]
+    return sequence[clips, below] * (1 - share) + sequence[clips, above] * share
+
+
+def velocities(sequence):
+    """The change of each value of (N, T, …) since the frame before; zero in the first frame."""
+    return torch.cat([torch.zeros_like(sequence[:, :1]), sequence[:, 1:] - sequence[:, :-1]], dim=1)

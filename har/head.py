@@ -1,0 +1,108 @@
+"""`ActivityHead`: from the landmarks of a clip to its action, BatchNorm → LSTM → fully connected."""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from har.features import fill_missing, normalise, resample, velocities
+from pose.skeleton import KINECT20
+
+POOLINGS = ("attention_max", "attention", "max", "mean", "last")
+
+
+class ActivityHead(nn.Module):
+    """Recognises the action of clips of landmarks.
+
+    The landmarks are brought to one place and size (hips, and the clip's median torso) and to `frames` moments, batch
+    norm puts each feature on one footing, an LSTM (Hochreiter & Schmidhuber 1997) reads them in time, its states are
+    pooled, and a fully connected layer scores the actions.
+
+    num_actions: classes. num_joints: landmarks a frame; skeleton: their names, of as many joints.
+    hidden: the LSTM's width in each direction; layers: LSTMs one after the other; bidirectional: also read backwards.
+    pooling: what of the LSTM's states the scores are made of: "last" (after the last frame), "mean", "max" (of each
+        unit), "attention" (their mean weighted by a learnt score), or "attention_max" (both).
+    velocities: the changes since the moment before are features, too.
+    frames: moments that a clip is resampled to, whatever its length; 0 leaves its frames as they are.
+    dropout: of the pooled states, and between layers.
+    """
+
+    def __init__(self, num_actions, num_joints=20, hidden=128, layers=1, bidirectional=True, pooling="attention_max",
+                 velocities=True, frames=32, dropout=0.5, skeleton=KINECT20):  # fmt: skip
+        super().__init__()
+        if len(skeleton) != num_joints:
+            raise ValueError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling is one of {', '.join(POOLINGS)}, not {pooling!r}")
+        self.settings = dict(
+            num_actions=num_actions, num_joints=num_joints, hidden=hidden, layers=layers, bidirectional=bidirectional,
+            pooling=pooling, velocities=velocities, frames=frames, dropout=dropout,
+        )  # fmt: skip
+        self.skeleton, self.pooling, self.velocities, self.frames = skeleton, pooling, velocities, frames
+        features = 2 * (num_joints + 1) * (1 + velocities)
+        states = hidden * (1 + bidirectional)
+        self.norm = nn.BatchNorm1d(features)
+        self.lstm = nn.LSTM(
+            features, hidden, layers, batch_first=True, bidirectional=bidirectional, dropout=dropout * (layers > 1)
+        )
+        self.attention = nn.Linear(states, 1) if "attention" in pooling else None
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(states * (2 if pooling == "attention_max" else 1), num_actions)
+
+    def forward(self, landmarks, lengths):
+        """The scores of the actions.
+
+        landmarks: (N, T, K, 2) float, x then y, px of the image or of any crop that stays in place through the clip;
+            a missing one is NaN. lengths: (N,) int, frames of each clip; what lies behind does not matter.
+        Returns logits (N, num_actions) float32, never NaN. Raises ValueError for other shapes and lengths.
+        """
+        self._check(landmarks, lengths)
+        features, seen, lengths = self._features(landmarks.float(), lengths.to(landmarks.device))
+        valid = torch.arange(features.shape[1], device=features.device) < lengths[:, None]  # (N, T)
+        x = torch.zeros_like(features)
+        x[valid] = self.norm(features[valid])  # padding has no part in the statistics
+        x = x * seen[:, None]  # a joint that is never seen gets the mean of all clips
+        return self.fc(self.dropout(self._pool(self._states(x, lengths), valid, lengths)))
+
+    def _check(self, landmarks, lengths):
+        joints = self.settings["num_joints"]
+        if landmarks.ndim != 4 or landmarks.shape[2:] != (joints, 2):
+            raise ValueError(f"expected landmarks (N, T, {joints}, 2), got {tuple(landmarks.shape)}")
+        if lengths.shape != landmarks.shape[:1] or not ((lengths >= 1) & (lengths <= landmarks.shape[1])).all():
+            raise ValueError(
+                f"expected {len(landmarks)} lengths from 1 to {landmarks.shape[1]}, the frames, got {lengths.tolist()}"
+            )
+
+    def _features(self, landmarks, lengths):
+        """Features (N, T', F), which of them were ever seen (N, F), and the lengths in moments."""
+        landmarks, seen = fill_missing(landmarks, lengths)
+        places, way = normalise(landmarks, lengths, seen, self.skeleton)
+        body = torch.cat([places, way], dim=2)  # (N, T, K + 1, 2)
+        seen = torch.cat([seen, seen.any(dim=1, keepdim=True)], dim=1)
+        if self.frames:
+            body = resample(body, lengths, self.frames)
+            lengths = torch.full_like(lengths, self.frames)
+        if self.velocities:
+            body = torch.cat([body, velocities(body)], dim=2)
+            seen = seen.repeat(1, 2)
+        return body.flatten(2), seen.repeat_interleave(2, dim=1), lengths
+
+    def _states(self, x, lengths):
+        """The LSTM's states (N, T, states); the backward direction must not begin in the padding."""
+        if self.frames or not self.lstm.bidirectional:
+            return self.lstm(x)[0]
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+
+    def _pool(self, states, valid, lengths):
+        """One vector a clip from its states (N, T, states)."""
+        if self.pooling == "last":
+            return states[torch.arange(len(states), device=states.device), lengths - 1]
+        if self.pooling == "mean":
+            return (states * valid[..., None]).sum(dim=1) / lengths[:, None]
+        pooled = []
+        if self.attention is not None:
+            score = self.attention(states).squeeze(-1).masked_fill(~valid, -torch.inf)
+            pooled.append((states * score.softmax(dim=1)[..., None]).sum(dim=1))
+        if "max" in self.pooling:
+            pooled.append(states.masked_fill(~valid[..., None], -torch.inf).amax(dim=1))
+        return torch.cat(pooled, dim=1)

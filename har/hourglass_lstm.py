@@ -1,0 +1,80 @@
+"""`HourglassLSTM`: from the frames of a clip to its action, through heatmaps and landmarks."""
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+READ_OUT = 3  # the read-out looks at (2·3 + 1)² pixels around the highest one
+
+
+def read_out(heatmaps):
+    """The landmarks in heatmaps, differentiable: the centre of mass around the highest pixel.
+
+    Like integral regression (Sun et al., "Integral Human Pose Regression", ECCV 2018), but local, so that a second spot
+    elsewhere does not pull the landmark away. `pose.heatmaps_to_landmarks` is more exact and has no gradient.
+
+    heatmaps: (..., H, W), rows y and columns x. Returns (..., 2), x then y, heatmap px; NaN for a constant heatmap.
+    """
+    *batch, height, width = heatmaps.shape
+    flat = heatmaps.reshape(-1, height * width).float()
+    peak, place = flat.detach().max(dim=1)
+    offsets = torch.arange(-READ_OUT, READ_OUT + 1, device=flat.device)
+    columns, rows = place[:, None] % width + offsets, place[:, None] // width + offsets  # (M, 7)
+    inside = ((columns >= 0) & (columns < width))[:, None, :] & ((rows >= 0) & (rows < height))[:, :, None]
+    index = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
+    mass = flat.gather(1, index.flatten(1)).view_as(index).clamp_min(0) * inside  # (M, 7, 7)
+    total = mass.sum(dim=(1, 2)).clamp_min(1e-12)
+    x = (mass * columns[:, None, :]).sum(dim=(1, 2)) / total
+    y = (mass * rows[:, :, None]).sum(dim=(1, 2)) / total
+    empty = (flat.detach().amin(dim=1) >= peak)[:, None]
+    return torch.where(empty, torch.nan, torch.stack([x, y], dim=1)).reshape(*batch, 2)
+
+
+class HourglassLSTM(nn.Module):
+    """A `StackedHourglass` and an `ActivityHead` as one network.
+
+    The hourglass's batch norms keep their statistics in training: those of a few frames of one person would be poor.
+    So its frames can go through in chunks, whose activations are computed again for the gradient: memory is that of
+    one chunk, whatever the length of the clips.
+
+    pose_model: `StackedHourglass`; head: `ActivityHead` of as many joints. chunk: frames that go through at once.
+    """
+
+    def __init__(self, pose_model, head, chunk=8):
+        super().__init__()
+        if pose_model.num_joints != head.settings["num_joints"]:
+            raise ValueError(
+                f"the hourglass predicts {pose_model.num_joints} joints, the head wants {head.settings['num_joints']}"
+            )
+        self.pose_model, self.head, self.chunk = pose_model, head, chunk
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.pose_model.eval()
+        return self
+
+    def forward(self, clips, lengths):
+        """The scores of the actions: logits (N, num_actions) float32.
+
+        clips: (N, T, 3, S, S) float, RGB in 0 … 1, cut alike through a clip; lengths: (N,) int, frames of each clip.
+        """
+        return self.logits_and_heatmaps(clips, lengths)[0]
+
+    def logits_and_heatmaps(self, clips, lengths):
+        """`forward`, and each stack's heatmaps (M, K, S/4, S/4) of the M frames, clip after clip, without padding."""
+        valid = torch.arange(clips.shape[1], device=clips.device) < lengths.to(clips.device)[:, None]
+        heatmaps = self.heatmaps(clips[valid])
+        landmarks = heatmaps[-1].new_full((*valid.shape, self.pose_model.num_joints, 2), torch.nan, dtype=torch.float32)
+        landmarks[valid] = read_out(heatmaps[-1])
+        return self.head(landmarks, lengths), heatmaps
+
+    def heatmaps(self, frames):
+        """Each stack's heatmaps (M, K, S/4, S/4) of frames (M, 3, S, S), a chunk at a time."""
+        chunks = [self._chunk(chunk) for chunk in frames.split(self.chunk)]
+        return [torch.cat(stack) for stack in zip(*chunks, strict=True)]
+
+    def _chunk(self, frames):
+        frames = frames.contiguous(memory_format=torch.channels_last)
+        if torch.is_grad_enabled():
+            return checkpoint(self.pose_model, frames, use_reentrant=False)
+        return self.pose_model(frames)

@@ -1,0 +1,65 @@
+"""joints_3d.txt and camera.json: joints in space, from which training sees a person from other sides."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pose.annotations import AnnotationError, relative_name, write_annotations
+from pose.camera import Camera, load_camera
+from pose.files import write_whole
+
+
+class Joints3D(NamedTuple):
+    """points: (M, K, 3) metres in the camera's frame, a row for each row of the annotations; camera: `Camera`."""
+
+    points: np.ndarray
+    camera: Camera
+
+
+def read_joints_3d(joints_txt, annotations, image_dir=None):
+    """The joints in space of a data set, or None where it has none.
+
+    joints_txt: the data set's joints file, beside which joints_3d.txt and camera.json lie.
+    annotations: whose rows the joints are wanted for; image_dir: as in `read_clips`.
+    Raises AnnotationError where the file lacks an image or has another number of joints; ValueError for a damaged
+    camera.json.
+    """
+    path, camera_json = (Path(joints_txt).with_name(name) for name in ("joints_3d.txt", "camera.json"))
+    if not (path.exists() and camera_json.exists()):
+        return None
+    count = 3 * annotations.landmarks.shape[1]
+    numbers_of, faults = {}, []
+    with open(path, encoding="utf-8-sig", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, start=1):
+            name, *fields = line.strip().rsplit(maxsplit=count) or [""]
+            try:
+                numbers_of[name] = np.array(fields, np.float64)
+            except ValueError:
+                fields = ()
+            if name and len(fields) != count:
+                faults.append(
+                    f"{path}, line {number}: expected an image name and {count} numbers (x y z of each joint)"
+                )
+    names = [relative_name(path, image_dir) for path in annotations.paths] if image_dir else annotations.paths
+    missing = [name for name in names if name not in numbers_of]
+    if missing:
+        faults.append(
+            f"{path}: lacks {len(missing)} images of {joints_txt}, {missing[0]} for one; prepare the set again"
+        )
+    if faults:
+        raise AnnotationError(faults)
+    points = np.stack([numbers_of[name] for name in names]).reshape(len(names), -1, 3)
+    return Joints3D(points, load_camera(camera_json))
+
+
+def write_joints_3d(folder, points_of, camera):
+    """Writes {image name: joints (K, 3) in metres} as joints_3d.txt, the camera as camera.json, and last joints.txt.
+
+    joints.txt holds the pixels that the camera makes of the joints; its presence says that all is done.
+    """
+    folder = Path(folder)
+    camera.save(folder / "camera.json")
+    lines = [f"{name} {' '.join(f'{value:.4f}' for value in points.ravel())}\n" for name, points in points_of.items()]
+    write_whole(folder / "joints_3d.txt", "".join(lines))
+    write_annotations(folder / "joints.txt", {name: camera.project(points) for name, points in points_of.items()})

@@ -1,0 +1,100 @@
+"""`SlidingWindow`: the action of the moment, while landmarks or frames come in one by one."""
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from har.checkpoints import load_model
+from har.hourglass_lstm import HourglassLSTM
+from har.video import read_frames
+from pose.device import default_device
+from pose.prediction import Predictor
+
+
+class Moment(NamedTuple):
+    """What is seen at one frame.
+
+    action: the most probable one, and its probability in 0 … 1. probabilities: (A,) float32 of all actions.
+    landmarks: (K, 2) image px, of this frame.
+    """
+
+    action: str
+    probability: float
+    probabilities: np.ndarray
+    landmarks: np.ndarray
+
+
+class SlidingWindow:
+    """Recognises the action in the newest frames of a stream.
+
+    model: an `ActivityHead` or a `HourglassLSTM` with its actions (from `load_model`), or the path of its checkpoint.
+    pose: a `Predictor`, or the path of a hourglass's checkpoint; needed for frames, unless `model` is a
+        `HourglassLSTM`, whose own hourglass serves.
+    window: how many frames to look at; by default the median length of the training clips. The first frames are
+        judged by those that there are.
+    The answer is the one that the model gives for a batch of the same landmarks.
+    `rate` is the number of frames a second since the first, everything included.
+    """
+
+    def __init__(self, model, pose=None, window=None, device=None):
+        model = model if isinstance(model, torch.nn.Module) else load_model(model)
+        self.device = torch.device(device or default_device())
+        about = getattr(model, "about", {})
+        if isinstance(model, HourglassLSTM):
+            pose = pose or Predictor(
+                model.pose_model, about.get("inp_res"), device=device, skeleton=model.head.skeleton
+            )
+            self.head = model.head
+        else:
+            self.head = model
+        self.head.to(self.device).eval()
+        self.actions = model.actions
+        self.pose = Predictor(pose, device=device) if isinstance(pose, (str, Path)) else pose
+        self.window = window or about.get("window")
+        if not self.window or self.window < 1:
+            raise ValueError("the checkpoint does not say how long its clips were; pass window=, in frames")
+        self.restart()
+
+    def restart(self):
+        """Forgets what was seen, before another stream."""
+        self._seen = deque(maxlen=self.window)
+        self._frames, self._started = 0, None
+
+    @property
+    def rate(self):
+        """Frames a second since the first."""
+        return self._frames / max(time.perf_counter() - self._started, 1e-9) if self._frames else 0.0
+
+    def push_landmarks(self, landmarks):
+        """The `Moment` of the next frame, given its landmarks (K, 2), image px, NaN where missing."""
+        self._started = self._started or time.perf_counter()
+        self._seen.append(torch.as_tensor(landmarks, dtype=torch.float32))
+        window = torch.stack(tuple(self._seen))[None].to(self.device)
+        with torch.inference_mode():
+            logits = self.head(window, torch.tensor([window.shape[1]]))[0]
+            probabilities = logits.softmax(dim=0).cpu().numpy()
+        self._frames += 1
+        best = int(probabilities.argmax())
+        return Moment(self.actions[best], float(probabilities[best]), probabilities, np.asarray(landmarks))
+
+    def push_frame(self, frame):
+        """The `Moment` of the next frame (H, W, 3) uint8 RGB. Raises ValueError where there is no pose model."""
+        if self.pose is None:
+            raise ValueError("frames need a pose model: SlidingWindow(model, pose=...), or give it landmarks")
+        self._started = self._started or time.perf_counter()
+        return self.push_landmarks(self.pose.predict(frame)[0].landmarks)
+
+    def run(self, source):
+        """Yields the `Moment` of each frame of a stream.
+
+        source: the path of a video file, the index of a camera, or anything iterable: of frames (H, W, 3) uint8 RGB,
+            or of landmarks (K, 2) in image px.
+        """
+        self.restart()
+        frames = read_frames(source) if isinstance(source, (int, str, Path)) else source
+        for frame in frames:
+            yield self.push_frame(frame) if np.ndim(frame) == 3 else self.push_landmarks(frame)

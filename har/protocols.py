@@ -1,0 +1,149 @@
+"""How to test a recogniser honestly: who trains it, who tests it, how often; and the scores of it all."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import LeaveOneGroupOut
+
+from har.clips import actions_of
+from har.datasets import SequenceDataset
+from har.evaluation import ActivityScores, evaluate, write_rows
+from har.training import fit
+from pose.skeleton import KINECT20
+
+
+class Fold(NamedTuple):
+    """One division of the clips: name, two lists of `Clip`, and whether the tested subjects must be new ones."""
+
+    name: str
+    train: list
+    test: list
+    new_subjects: bool = True
+
+
+def leave_one_subject_out(clips):
+    """A `Fold` for each subject, who is tested by what the others trained."""
+    subjects = [clip.subject for clip in clips]
+    return [_fold(f"subject {clips[test[0]].subject}", clips, train, test) for train, test in _leave_out(subjects)]
+
+
+def leave_one_sequence_out(clips):
+    """A `Fold` for each recording (see `Clip`). The same person's other recordings do train: easier than new people."""
+    recordings = [clip.recording for clip in clips]
+    return [
+        _fold(f"recording {clips[test[0]].recording}", clips, train, test, new_subjects=False)
+        for train, test in _leave_out(recordings)
+    ]
+
+
+def halves_of_subjects(clips, seed=0):
+    """Two `Fold`s: one half of the subjects, drawn by the seed, trains for the other half, and the reverse."""
+    subjects = np.unique([clip.subject for clip in clips])
+    half = dict(zip(np.random.default_rng(seed).permutation(subjects), np.arange(len(subjects)) % 2, strict=True))
+    groups = [half[clip.subject] for clip in clips]
+    return [_fold(f"half {i + 1}", clips, *rows) for i, rows in enumerate(_leave_out(groups))]
+
+
+def fixed_subjects(clips, test_subjects):
+    """One `Fold` in a list: these subjects test, all others train. Raises ValueError for a subject without clips."""
+    test_subjects = {test_subjects} if isinstance(test_subjects, str) else set(test_subjects)
+    known = {clip.subject for clip in clips}
+    if not test_subjects <= known or test_subjects == known:
+        raise ValueError(f"test_subjects are some, but not all, of {', '.join(sorted(known))}; got {test_subjects}")
+    train = [clip for clip in clips if clip.subject not in test_subjects]
+    return [Fold("fixed", train, [clip for clip in clips if clip.subject in test_subjects])]
+
+
+def _leave_out(groups):
+    if len(set(groups)) < 2:
+        raise ValueError("the clips need at least two subjects (or recordings) to leave one out; record more people")
+    return LeaveOneGroupOut().split(groups, groups=groups)
+
+
+def _fold(name, clips, train, test, new_subjects=True):
+    return Fold(name, [clips[i] for i in train], [clips[i] for i in test], new_subjects)
+
+
+def check_fold(fold):
+    """Raises ValueError where a clip, or a subject that should be new, is both trained on and tested."""
+    shared = {clip.name for clip in fold.train} & {clip.name for clip in fold.test}
+    if fold.new_subjects:
+        shared |= {clip.subject for clip in fold.train} & {clip.subject for clip in fold.test}
+    if shared:
+        raise ValueError(f"the fold {fold.name!r} trains on and tests {', '.join(sorted(shared))}; divide it otherwise")
+    if not fold.train or not fold.test:
+        raise ValueError(f"the fold {fold.name!r} has no clip to {'test' if fold.train else 'train on'}")
+
+
+@dataclass(frozen=True)
+class ProtocolScores:
+    """What a protocol gave: for each seed, `ActivityScores` of all tested clips, and the name of each clip's fold."""
+
+    seeds: list
+    scores: list
+    folds: list
+
+    @property
+    def accuracies(self):
+        """(S,) the accuracy of each seed, over the clips of all folds."""
+        return np.array([scores.accuracy for scores in self.scores])
+
+    @property
+    def pooled(self):
+        """`ActivityScores` of all seeds together, for the confusion matrix and the report."""
+        clips = [clip for scores in self.scores for clip in scores.clips]
+        probabilities = np.concatenate([scores.probabilities for scores in self.scores])
+        return ActivityScores(clips, self.scores[0].actions, probabilities)
+
+    def __str__(self):
+        accuracies = self.accuracies
+        spread = f" ± {accuracies.std(ddof=1):.3f}" if len(accuracies) > 1 else ""
+        return (
+            f"accuracy {accuracies.mean():.3f}{spread} ({len(accuracies)} seed(s), {len(self.scores[0].clips)} clips)"
+        )
+
+    def write_csv(self, path):
+        """Writes one line for each seed and tested clip: seed, fold, and what `ActivityScores.rows` gives."""
+        write_rows(
+            path,
+            [
+                {"seed": seed, "fold": fold} | row
+                for seed, scores in zip(self.seeds, self.scores, strict=True)
+                for fold, row in zip(self.folds, scores.rows(), strict=True)
+            ],
+        )
+
+
+def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None,
+                 skeleton=KINECT20, on_fold=None):  # fmt: skip
+    """Trains and tests an `ActivityHead` for each seed and fold; nothing of a tested clip has a part in its training.
+
+    folds: a list of `Fold`, from one of the functions above; the clips' rows are those of `annotations`.
+    config: `HarConfig`; its seed is replaced by each of `seeds`. There is no validation: the number of epochs is
+        fixed, so that the tested clips cannot choose one.
+    joints_3d: `Joints3D`, for training from other sides, or None. test_annotations: test on these landmarks, predicted
+        ones, say; by default `annotations`.
+    on_fold: called with (seed, fold, ActivityScores) after each training.
+    Returns `ProtocolScores`. Raises ValueError where a fold shares clips, or subjects, between training and test.
+    """
+    actions = actions_of([clip for fold in folds for clip in (*fold.train, *fold.test)])
+    for fold in folds:
+        check_fold(fold)
+    all_scores = []
+    for seed in seeds:
+        seeded, parts = replace(config, seed=seed), []
+        for fold in folds:
+            train = SequenceDataset(
+                annotations, fold.train, actions, True, config.augmentation, joints_3d, skeleton, seed
+            )
+            head = seeded.build_head(len(actions), skeleton)
+            fit(head, train, None, seeded)
+            test = SequenceDataset(test_annotations or annotations, fold.test, actions, skeleton=skeleton)
+            parts.append(evaluate(head, test))
+            if on_fold:
+                on_fold(seed, fold, parts[-1])
+        clips = [clip for part in parts for clip in part.clips]
+        all_scores.append(ActivityScores(clips, actions, np.concatenate([part.probabilities for part in parts])))
+    names = [fold.name for fold in folds for _ in fold.test]
+    return ProtocolScores(list(seeds), all_scores, names)

@@ -1,0 +1,137 @@
+"""clips.csv: which images are a clip of which person and action.
+
+One clip a line under the header `clip,subject,action,first_image,last_image`; a clip is every image from first to
+last, both included, in the order of the joints file.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pose.annotations import AnnotationError, relative_name
+from pose.files import write_whole
+
+COLUMNS = ("clip", "subject", "action", "first_image", "last_image")
+
+
+class ClipError(AnnotationError):
+    """A clips file with faults. `faults` has one message for each: file, line, what is wrong, what to do."""
+
+    what = "clips file"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Consecutive images of one person in one action.
+
+    name, subject, action: as in the file. recording: the images' folder; where all images lie in one folder nothing
+    tells recordings apart, and each clip is its own.
+    first, last: rows of the annotations, both included.
+    """
+
+    name: str
+    subject: str
+    action: str
+    recording: str
+    first: int
+    last: int
+
+    def __len__(self):
+        return self.last - self.first + 1
+
+    @property
+    def rows(self):
+        """The clip's rows of the annotations, as a slice."""
+        return slice(self.first, self.last + 1)
+
+
+def parse_clips(clips_csv, annotations, image_dir=None):
+    """The clips of a file, and all its faults.
+
+    annotations: what the clips' images are looked up in; image_dir: the folder that the file's names are relative to,
+        None where the annotations' own paths are such names (`read_annotations` without a folder).
+    Returns {line: `Clip`} in the file's order and a list of (line, message); a line with a fault gives no clip.
+    Raises FileNotFoundError, and ClipError where the file has no such columns.
+    """
+    rows = _rows_of_file(Path(clips_csv))
+    names = [relative_name(path, image_dir) for path in annotations.paths] if image_dir else annotations.paths
+    row_of = {PurePosixPath(name): row for row, name in enumerate(names)}
+    recordings = len({PurePosixPath(name).parent for name in names})
+    clips, faults, line_of = {}, [], {}
+    for line, fields in rows:
+        wrong = [f"{column} is empty; fill it in" for column in COLUMNS if not fields[column]]
+        places = []
+        for column in ("first_image", "last_image"):
+            if fields[column] and PurePosixPath(fields[column]) not in row_of:
+                wrong.append(f"{column} {fields[column]!r} is no image of the joints file; correct the name")
+            else:
+                places.append(row_of.get(PurePosixPath(fields[column])))
+        wrong += [] if wrong else _wrong_range(fields, *places)
+        if fields["clip"] in line_of:
+            wrong.append(f"the clip {fields['clip']!r} stands on line {line_of[fields['clip']]} already; rename one")
+        line_of.setdefault(fields["clip"], line)
+        faults += [(line, message) for message in wrong]
+        if not wrong:
+            folder = str(PurePosixPath(fields["first_image"]).parent)
+            recording = folder if recordings > 1 else fields["clip"]
+            clips[line] = Clip(fields["clip"], fields["subject"], fields["action"], recording, *places)
+    faults += _overlaps(clips)
+    if not rows:
+        faults.append((1, "holds no clip; add some, or remove the file"))
+    return clips, faults
+
+
+def _rows_of_file(clips_csv):
+    """(line, {column: text without blanks around it}) of each clip of the file."""
+    if not clips_csv.is_file():
+        raise FileNotFoundError(f"{clips_csv}: there is no such clips file; check the path")
+    with open(clips_csv, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.DictReader(file, skipinitialspace=True, restval="")
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
+        if missing:
+            raise ClipError(
+                [f"{clips_csv}, line 1: lacks {', '.join(missing)}; its first line must be {','.join(COLUMNS)}"]
+            )
+        return [(reader.line_num, {column: row[column].strip() for column in COLUMNS}) for row in reader]
+
+
+def _wrong_range(fields, first, last):
+    """What is wrong with a clip's range of rows, as a list of messages."""
+    if last < first:
+        return [f"last_image {fields['last_image']!r} comes before first_image; exchange them"]
+    folders = [str(PurePosixPath(fields[column]).parent) for column in ("first_image", "last_image")]
+    if folders[0] != folders[1]:
+        return [f"the clip goes from the folder {folders[0]} to {folders[1]}; a clip is of one recording, so divide it"]
+    return []
+
+
+def _overlaps(clips):
+    """A fault for each of the clips {line: `Clip`} that begins before another one has ended."""
+    faults, other_line, other = [], 0, None
+    for line, clip in sorted(clips.items(), key=lambda item: (item[1].first, item[1].last)):
+        if other and clip.first <= other.last:
+            shared = min(clip.last, other.last) - clip.first + 1
+            faults.append(
+                (
+                    line,
+                    f"the clip {clip.name!r} shares {shared} image(s) with {other.name!r} of line {other_line}; "
+                    "shorten one, for an image belongs to one action",
+                )
+            )
+        if not other or clip.last > other.last:
+            other_line, other = line, clip
+    return faults
+
+
+def report(clips_csv, faults):
+    """Raises ClipError with all the faults, (line, message), in the order of their lines, if there are any."""
+    if faults:
+        raise ClipError([f"{clips_csv}, line {line}: {message}" for line, message in sorted(faults)])
+
+
+def write_clips(clips_csv, rows):
+    """Writes rows of (clip, subject, action, first_image, last_image) under their header."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_whole(clips_csv, text.getvalue())
