@@ -14,7 +14,8 @@ class MotionAugmentation:
 
     crop: up to this share of the frames is cut off, at the beginning, the end or both.
     speed: the movement slows down and speeds up by a factor of up to 1 ± speed in its course.
-    turn: the person turns by up to ± turn degrees about the vertical. This and the next two need joints in space.
+    turn: the person turns by up to ± turn degrees about the vertical. This and the next three need joints in space.
+    turn_share: the share of clips made from joints in space; the others keep the landmarks that they have.
     tilt: the camera looks down or up by up to ± tilt degrees more.
     build: limbs are longer or shorter by a factor of 1 ± build, left and right alike.
     scale: the picture is stretched by a factor of 1 ± scale, along x and along y.
@@ -26,6 +27,7 @@ class MotionAugmentation:
     crop: float = 0.2
     speed: float = 0.0
     turn: float = 45.0
+    turn_share: float = 1.0
     tilt: float = 5.0
     build: float = 0.0
     scale: float = 0.1

@@ -19,7 +19,7 @@ class SequenceDataset(Dataset):
     clips: a list of `Clip`; actions: the names of the classes, in order; by default those of the clips, sorted.
     is_train: augment as `augmentation` says; the result depends on `seed`, the epoch (`set_epoch`) and the index only.
     joints_3d: `Joints3D` of the same rows, or None. Training then projects the joints in space, seen from another side,
-        in place of the annotations' landmarks.
+        in place of the annotations' landmarks, in `augmentation.turn_share` of the clips.
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
@@ -47,7 +47,7 @@ class SequenceDataset(Dataset):
         landmarks = self.annotations.landmarks[rows]
         if self.is_train:
             rng = np.random.default_rng((self.seed, self.epoch, index))
-            if self.joints_3d is None:
+            if self.joints_3d is None or rng.random() >= self.augmentation.turn_share:
                 landmarks = self.augmentation.move(landmarks, rng)
             else:
                 points = self.augmentation.move(self.joints_3d.points[rows], rng)
@@ -66,7 +66,7 @@ class ClipDataset(Dataset):
     annotations: whose landmarks make the square, labelled or predicted; labels: the labelled ones, for the loss of the
         pose, or None: then tpts is NaN.
     clips, actions, is_train, seed: as in `SequenceDataset`.
-    frames: how many frames of a longer clip are taken, evenly spread; in training, each anywhere in its share.
+    frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
     augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by the side.
     """
 
@@ -111,9 +111,8 @@ class ClipDataset(Dataset):
         """Which of `length` frames are taken, ascending."""
         if length <= self.frames:
             return np.arange(length)
-        edges = np.linspace(0, length, self.frames + 1)
-        within = rng.random(self.frames) if self.is_train else 0.5
-        return (edges[:-1] + within * np.diff(edges)).astype(int)
+        start = rng.random() if self.is_train else 0.5
+        return ((np.arange(self.frames) + start) * length / self.frames).astype(int)
 
     def _tpts(self, rows, center, scale, rot):
         if self.pose_labels is None:

@@ -53,10 +53,10 @@ class ActivityHead(nn.Module):
 
         landmarks: (N, T, K, 2) float, x then y, px of the image or of any crop that stays in place through the clip;
             a missing one is NaN. lengths: (N,) int, frames of each clip; what lies behind does not matter.
-        Returns logits (N, num_actions) float32, never NaN. Raises ValueError for other shapes and lengths.
+        Returns logits (N, num_actions), never NaN. Raises ValueError for other shapes and lengths.
         """
         self._check(landmarks, lengths)
-        features, seen, lengths = self._features(landmarks.float(), lengths.to(landmarks.device))
+        features, seen, lengths = self._features(landmarks.to(self.fc.weight.dtype), lengths.to(landmarks.device))
         valid = torch.arange(features.shape[1], device=features.device) < lengths[:, None]  # (N, T)
         x = torch.zeros_like(features)
         x[valid] = self.norm(features[valid])  # padding has no part in the statistics

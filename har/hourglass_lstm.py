@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from pose.device import autocast
+
 READ_OUT = 3  # the read-out looks at (2·3 + 1)² pixels around the highest one
 
 
@@ -16,7 +18,7 @@ def read_out(heatmaps):
     heatmaps: (..., H, W), rows y and columns x. Returns (..., 2), x then y, heatmap px; NaN for a constant heatmap.
     """
     *batch, height, width = heatmaps.shape
-    flat = heatmaps.reshape(-1, height * width).float()
+    flat = heatmaps.reshape(-1, height * width)
     peak, place = flat.detach().max(dim=1)
     offsets = torch.arange(-READ_OUT, READ_OUT + 1, device=flat.device)
     columns, rows = place[:, None] % width + offsets, place[:, None] // width + offsets  # (M, 7)
@@ -38,15 +40,16 @@ class HourglassLSTM(nn.Module):
     one chunk, whatever the length of the clips.
 
     pose_model: `StackedHourglass`; head: `ActivityHead` of as many joints. chunk: frames that go through at once.
+    bf16: the hourglass multiplies in bf16.
     """
 
-    def __init__(self, pose_model, head, chunk=8):
+    def __init__(self, pose_model, head, chunk=8, bf16=False):
         super().__init__()
         if pose_model.num_joints != head.settings["num_joints"]:
             raise ValueError(
                 f"the hourglass predicts {pose_model.num_joints} joints, the head wants {head.settings['num_joints']}"
             )
-        self.pose_model, self.head, self.chunk = pose_model, head, chunk
+        self.pose_model, self.head, self.chunk, self.bf16 = pose_model, head, chunk, bf16
 
     def train(self, mode=True):
         super().train(mode)
@@ -64,7 +67,7 @@ class HourglassLSTM(nn.Module):
         """`forward`, and each stack's heatmaps (M, K, S/4, S/4) of the M frames, clip after clip, without padding."""
         valid = torch.arange(clips.shape[1], device=clips.device) < lengths.to(clips.device)[:, None]
         heatmaps = self.heatmaps(clips[valid])
-        landmarks = heatmaps[-1].new_full((*valid.shape, self.pose_model.num_joints, 2), torch.nan, dtype=torch.float32)
+        landmarks = heatmaps[-1].new_full((*valid.shape, self.pose_model.num_joints, 2), torch.nan)
         landmarks[valid] = read_out(heatmaps[-1])
         return self.head(landmarks, lengths), heatmaps
 
@@ -76,5 +79,9 @@ class HourglassLSTM(nn.Module):
     def _chunk(self, frames):
         frames = frames.contiguous(memory_format=torch.channels_last)
         if torch.is_grad_enabled():
-            return checkpoint(self.pose_model, frames, use_reentrant=False)
-        return self.pose_model(frames)
+            return checkpoint(self._pose, frames, use_reentrant=False)
+        return self._pose(frames)
+
+    def _pose(self, frames):
+        with autocast(frames.device, self.bf16):
+            return self.pose_model(frames)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from har.clips import actions_of
 from har.datasets import SequenceDataset
@@ -39,10 +39,11 @@ def leave_one_sequence_out(clips):
 
 def halves_of_subjects(clips, seed=0):
     """Two `Fold`s: one half of the subjects, drawn by the seed, trains for the other half, and the reverse."""
-    subjects = np.unique([clip.subject for clip in clips])
-    half = dict(zip(np.random.default_rng(seed).permutation(subjects), np.arange(len(subjects)) % 2, strict=True))
-    groups = [half[clip.subject] for clip in clips]
-    return [_fold(f"half {i + 1}", clips, *rows) for i, rows in enumerate(_leave_out(groups))]
+    subjects = [clip.subject for clip in clips]
+    if len(set(subjects)) < 2:
+        raise ValueError("the clips need at least two subjects to be divided; record more people")
+    parts = GroupKFold(2, shuffle=True, random_state=seed).split(subjects, groups=subjects)
+    return [_fold(f"half {number}", clips, train, test) for number, (train, test) in enumerate(parts, start=1)]
 
 
 def fixed_subjects(clips, test_subjects):
@@ -78,7 +79,7 @@ def check_fold(fold):
 
 @dataclass(frozen=True)
 class ProtocolScores:
-    """What a protocol gave: for each seed, `ActivityScores` of all tested clips, and the name of each clip's fold."""
+    """What a protocol gave: for each seed, `ActivityScores` of all tested clips, and the names of their folds."""
 
     seeds: list
     scores: list
@@ -109,8 +110,8 @@ class ProtocolScores:
             path,
             [
                 {"seed": seed, "fold": fold} | row
-                for seed, scores in zip(self.seeds, self.scores, strict=True)
-                for fold, row in zip(self.folds, scores.rows(), strict=True)
+                for seed, scores, folds in zip(self.seeds, self.scores, self.folds, strict=True)
+                for fold, row in zip(folds, scores.rows(), strict=True)
             ],
         )
 
@@ -119,7 +120,8 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
                  skeleton=KINECT20, on_fold=None):  # fmt: skip
     """Trains and tests an `ActivityHead` for each seed and fold; nothing of a tested clip has a part in its training.
 
-    folds: a list of `Fold`, from one of the functions above; the clips' rows are those of `annotations`.
+    folds: a list of `Fold`, from one of the functions above, or a function that makes it of the seed; the clips' rows
+        are those of `annotations`.
     config: `HarConfig`; its seed is replaced by each of `seeds`. There is no validation: the number of epochs is
         fixed, so that the tested clips cannot choose one.
     joints_3d: `Joints3D`, for training from other sides, or None. test_annotations: test on these landmarks, predicted
@@ -127,13 +129,15 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
     on_fold: called with (seed, fold, ActivityScores) after each training.
     Returns `ProtocolScores`. Raises ValueError where a fold shares clips, or subjects, between training and test.
     """
-    actions = actions_of([clip for fold in folds for clip in (*fold.train, *fold.test)])
-    for fold in folds:
+    folds_of = {seed: folds(seed) if callable(folds) else folds for seed in seeds}
+    for fold in (fold for folds in folds_of.values() for fold in folds):
         check_fold(fold)
+    first = folds_of[seeds[0]][0]
+    actions = actions_of([*first.train, *first.test])
     all_scores = []
     for seed in seeds:
         seeded, parts = replace(config, seed=seed), []
-        for fold in folds:
+        for fold in folds_of[seed]:
             train = SequenceDataset(
                 annotations, fold.train, actions, True, config.augmentation, joints_3d, skeleton, seed
             )
@@ -145,5 +149,5 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
                 on_fold(seed, fold, parts[-1])
         clips = [clip for part in parts for clip in part.clips]
         all_scores.append(ActivityScores(clips, actions, np.concatenate([part.probabilities for part in parts])))
-    names = [fold.name for fold in folds for _ in fold.test]
+    names = [[fold.name for fold in folds_of[seed] for _ in fold.test] for seed in seeds]
     return ProtocolScores(list(seeds), all_scores, names)

@@ -72,7 +72,10 @@ def test_subjects_come_from_the_clip_that_covers_the_image(own_data):
     [
         ("clip,subject,action,first_image,last_image\na,Ann,wave,0.png,none.png\n", "line 2: last_image 'none.png'"),
         ("clip,action,first_image,last_image\na,wave,0.png,1.png\n", "line 1: lacks subject"),
-        ("clip,subject,action,first_image,last_image\na,Ann,wave,1.png,0.png\n", "line 2: last_image '0.png' comes before"),
+        (
+            "clip,subject,action,first_image,last_image\na,Ann,wave,1.png,0.png\n",
+            "line 2: last_image '0.png' comes before",
+        ),
     ],
 )
 def test_a_fault_in_the_clips_is_named_with_its_line(own_data, clips, named):

@@ -26,7 +26,7 @@ from pose import (
     write_annotations,
 )
 from pose.checkpoints import load_tensors
-from pose.training.state import TrainingState
+from pose.training.state import TrainingState, fingerprint
 
 TINY = {"inp_res": 64, "channels": 16, "batch_size": 4, "bf16": False}
 
@@ -187,10 +187,10 @@ def test_a_run_is_never_overwritten(folder, tmp_path):
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
 
 
-def training_state(config):
-    model = config.build_model()
+def training_state(config, model=None, data=0):
+    model = model or config.build_model()
     groups = [{"params": list(model.parameters())}]
-    return TrainingState(model, config, groups, data=0, goodness=lambda row: row["valid_auc"], save_best=save_model)
+    return TrainingState(model, config, groups, data=data, goodness=lambda row: row["valid_auc"], save_best=save_model)
 
 
 def test_early_stopping_stops_after_patience_epochs_without_a_better_one():
@@ -287,7 +287,7 @@ def test_the_optimiser_goes_on_in_the_layout_of_the_weights(folder, tmp_path):
     config = TrainConfig(**TINY, epochs=1)
     model, _ = train(folder, tmp_path / "run", config)  # channels last
     data = config.build_dataset(read_annotations(folder / "train.txt", folder), is_train=True)
-    state = TrainingState(model, data, config)
+    state = training_state(config, model, fingerprint(data.annotations))
     state.start(tmp_path / "run", resume=True)
     average = state.optimizer.state[model.conv1.weight]["exp_avg"]
     assert average.stride() == model.conv1.weight.stride() != average.contiguous().stride()

@@ -1,0 +1,126 @@
+"""`ActivityHead`: padding, place, size and missing joints do not matter; faults are named."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from har import ActivityHead, HarConfig
+from har.head import POOLINGS
+from pose import MPII16
+
+TINY = {"hidden": 8, "frames": 6}
+
+
+def clips(lengths, seed=0):
+    """Random clips, padded with NaN."""
+    rng = np.random.default_rng(seed)
+    padded = torch.full((len(lengths), max(lengths), 20, 2), float("nan"))
+    for clip, length in zip(padded, lengths, strict=True):
+        clip[:length] = torch.from_numpy(rng.uniform(0, 200, (length, 20, 2)))
+    return padded, torch.tensor(lengths)
+
+
+def head(**options):
+    torch.manual_seed(0)
+    model = ActivityHead(5, **{**TINY, **options})
+    model.train()(*clips([7, 9, 4], seed=1))  # batch-norm statistics that are not those of a fresh model
+    return model.eval()
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("frames", [0, 6])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_padding_never_changes_a_result(pooling, frames, bidirectional):
+    model = head(pooling=pooling, frames=frames, bidirectional=bidirectional, layers=2)
+    padded, lengths = clips([3, 8, 1, 5])
+    together = model(padded, lengths)
+    alone = torch.cat([model(clip[None, :n], torch.tensor([n])) for clip, n in zip(padded, lengths, strict=True)])
+    assert_close(together, alone, atol=1e-6, rtol=1e-5)
+    rubbish = torch.where(padded.isnan(), 1e6, padded)
+    longer = torch.cat([rubbish, torch.full((4, 3, 20, 2), -7.0)], dim=1)
+    assert_close(model(longer, lengths), together, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [0, 6])
+def test_padding_has_no_part_in_the_statistics(frames):
+    padded, lengths = clips([3, 8])
+    for options in ({}, {"velocities": False}):
+        one, other = head(frames=frames, **options), head(frames=frames, **options)
+        one.train()(padded, lengths)
+        other.train()(torch.cat([padded, torch.full((2, 40, 20, 2), 55.0)], dim=1), lengths)
+        assert_close(one.norm.running_mean, other.norm.running_mean)
+        assert_close(one.norm.running_var, other.norm.running_var)
+
+
+def test_place_and_size_never_change_a_result():
+    model = head()
+    padded, lengths = clips([6, 8])
+    assert_close(model(padded * 0.3 + 500, lengths), model(padded, lengths), atol=1e-4, rtol=1e-3)
+
+
+def test_missing_joints_never_give_nan():
+    model = head()
+    padded, _ = clips([6, 8])
+    padded[0, 2:5, 3] = float("nan")  # for a while
+    padded[0, :, 7] = float("nan")  # a joint in the whole clip
+    padded[1, 0] = float("inf")  # a whole frame, and not even NaN
+    padded.requires_grad_()
+    logits = model.train()(torch.cat([padded, torch.full_like(padded[:1], float("nan"))]), torch.tensor([6, 8, 8]))
+    assert logits.isfinite().all()
+    logits.square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert padded.grad.isfinite().all()
+    assert padded.grad[0, 0].abs().max() > 0
+
+
+def test_a_joint_that_is_never_seen_counts_as_the_mean_of_all_clips():
+    model = head(velocities=False)
+    x = {}
+    model.lstm.register_forward_pre_hook(lambda module, inputs: x.update(features=inputs[0]))
+    padded, lengths = clips([6])
+    padded[:, :, 5] = float("nan")
+    model(padded, lengths)
+    assert x["features"][0, :, 10:12].abs().max() == 0
+    assert x["features"][0, :, 12:14].abs().min() > 0
+
+
+def test_a_clip_of_one_frame_is_judged():
+    padded, lengths = clips([1])
+    for frames in (0, 6):
+        assert head(frames=frames)(padded, lengths).isfinite().all()
+
+
+def test_the_order_of_frames_matters():
+    padded, lengths = clips([8])
+    assert (head()(padded, lengths) - head()(padded.flip(1), lengths)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths", "named"),
+    [
+        ((2, 5, 16, 2), [5, 5], r"expected landmarks \(N, T, 20, 2\), got \(2, 5, 16, 2\)"),
+        ((5, 20, 2), [5], "expected landmarks"),
+        ((2, 5, 20, 2), [5], "expected 2 lengths from 1 to 5"),
+        ((2, 5, 20, 2), [5, 6], "expected 2 lengths"),
+        ((2, 5, 20, 2), [0, 5], "expected 2 lengths"),
+    ],
+)
+def test_wrong_shapes_are_named(shape, lengths, named):
+    with pytest.raises(ValueError, match=named):
+        head()(torch.zeros(shape), torch.tensor(lengths))
+
+
+def test_other_skeletons_and_wrong_options():
+    assert ActivityHead(3, 16, skeleton=MPII16, **TINY)(torch.rand(2, 4, 16, 2), torch.tensor([4, 3])).shape == (2, 3)
+    with pytest.raises(ValueError, match="num_joints is 16, the skeleton has 20"):
+        ActivityHead(3, 16)
+    with pytest.raises(ValueError, match="pooling is one of attention_max"):
+        ActivityHead(3, pooling="median")
+    with pytest.raises(ValueError, match="hidden must be at least 1"):
+        HarConfig(hidden=0)
+
+
+def test_the_same_seed_gives_the_same_head():
+    one, other = (HarConfig(seed=3).build_head(4).state_dict() for _ in range(2))
+    assert all((one[name] == other[name]).all() for name in one)

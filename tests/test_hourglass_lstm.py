@@ -1,0 +1,103 @@
+"""`HourglassLSTM`: the read-out, gradients, chunks and padding."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from har import ActivityHead, HourglassLSTM, read_out
+from pose import StackedHourglass, heatmaps_to_landmarks, landmarks_to_heatmaps
+
+
+def network(chunk=8, stacks=2, loss="cross_entropy"):
+    torch.manual_seed(0)
+    pose_model = StackedHourglass(stacks, channels=16, loss=loss)
+    return HourglassLSTM(pose_model, ActivityHead(4, hidden=8, frames=5), chunk)
+
+
+def clips():
+    torch.manual_seed(1)
+    return torch.rand(2, 5, 3, 64, 64), torch.tensor([5, 3])
+
+
+def test_the_read_out_finds_gaussians_to_a_hundredth():
+    torch.manual_seed(0)
+    places = torch.rand(50, 20, 2) * 25 + 3
+    assert_close(read_out(landmarks_to_heatmaps(places, 32)), places, atol=0.02, rtol=0)
+
+
+def test_the_read_out_is_near_the_decoder_also_at_the_border_and_beside_a_second_spot():
+    places = torch.tensor([[[0.2, 10.0], [30.9, 31.0], [12.4, 15.7], [8.0, 0.0]]])
+    heatmaps = landmarks_to_heatmaps(places, 32)
+    heatmaps[0, 2] += 0.6 * landmarks_to_heatmaps(torch.tensor([[[25.0, 4.0]]]), 32)[0, 0]
+    decoded, _ = heatmaps_to_landmarks(heatmaps)
+    found = read_out(heatmaps)
+    assert_close(found[0, 2], decoded[0, 2], atol=0.02, rtol=0)
+    assert_close(found, decoded, atol=0.7, rtol=0)  # where the border cuts a Gaussian, its centre of mass moves in
+
+
+def test_a_constant_heatmap_has_no_place():
+    assert read_out(torch.zeros(1, 2, 8, 8)).isnan().all()
+
+
+def test_the_gradient_moves_the_landmark():
+    heatmap = landmarks_to_heatmaps(torch.tensor([[10.3, 12.0]]), 32).requires_grad_()
+    read_out(heatmap)[0, 0].backward()
+    gradient = heatmap.grad[0]
+    assert gradient[12, 12] > 0 > gradient[12, 9]  # more mass at the right moves it to the right
+    assert gradient[:, 20:].abs().max() == 0
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_gradients_reach_every_weight_that_the_action_depends_on(loss):
+    model = network(loss=loss).train()
+    images, lengths = clips()
+    model(images, lengths).square().sum().backward()
+    without = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    assert without == set()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    assert model.pose_model.conv1.weight.grad.abs().max() > 0
+    assert model.head.lstm.weight_ih_l0.grad.abs().max() > 0
+
+
+def test_chunks_and_recomputation_change_nothing():
+    images, lengths = clips()
+    results = []
+    for chunk in (1, 3, 100):
+        model = network(chunk).double().train()
+        model.head.dropout.p = 0.0
+        logits, heatmaps = model.logits_and_heatmaps(images.double(), lengths)
+        (logits.square().sum() + heatmaps[0].square().sum()).backward()
+        results.append((logits.detach(), model.pose_model.conv1.weight.grad))
+    direct = network().double().train()
+    direct.head.dropout.p = 0.0
+    frames = torch.cat([images[0], images[1, :3]]).double()
+    heatmaps = direct.pose_model(frames)
+    for logits, gradient in results:
+        assert_close(logits, results[0][0], atol=1e-6, rtol=1e-5)
+        assert_close(gradient, results[0][1], atol=1e-6, rtol=1e-5)
+    assert_close(direct.heatmaps(frames)[1], heatmaps[1])
+
+
+def test_padding_never_changes_a_result():
+    model = network().eval()
+    images, lengths = clips()
+    with torch.no_grad():
+        together = model(images, lengths)
+        alone = model(images[1:, :3], lengths[1:])
+        images[1, 3:] = 0.7
+        assert_close(together[1:], alone, atol=1e-5, rtol=1e-4)
+        assert_close(model(images, lengths), together, atol=1e-5, rtol=1e-4)
+
+
+def test_the_hourglass_keeps_its_statistics_in_training():
+    model = network()
+    before = model.pose_model.bn1.running_mean.clone()
+    model.train()(*clips())
+    assert_close(model.pose_model.bn1.running_mean, before)
+    assert model.head.training
+    assert not model.pose_model.training
+
+
+def test_parts_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="the hourglass predicts 16 joints, the head wants 20"):
+        HourglassLSTM(StackedHourglass(1, 16, channels=16), ActivityHead(4))
