@@ -2,7 +2,7 @@
 
 from har.augmentation import MotionAugmentation
 from har.checkpoints import load_model, save_model
-from har.clips import actions_of, read_clips
+from har.clips import actions_of, divide_clips, find_clips, read_clips
 from har.config import HarConfig
 from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import ActivityScores, evaluate
@@ -50,7 +50,9 @@ __all__ = [
     "actions_of",
     "animate_clip",
     "collate_clips",
+    "divide_clips",
     "evaluate",
+    "find_clips",
     "fit",
     "fixed_subjects",
     "halves_of_subjects",

@@ -25,13 +25,13 @@ class MotionAugmentation:
     """
 
     crop: float = 0.2
-    speed: float = 0.0
+    speed: float = 0.3
     turn: float = 45.0
     turn_share: float = 1.0
-    tilt: float = 5.0
-    build: float = 0.0
+    tilt: float = 15.0
+    build: float = 0.15
     scale: float = 0.1
-    noise: float = 0.02
+    noise: float = 0.04
     drop: float = 0.05
     mirror: float = 0.0
 

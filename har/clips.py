@@ -1,6 +1,7 @@
 """Reading clips.csv for the recogniser, which asks more of it than a division into people does."""
 
 from collections import defaultdict
+from pathlib import Path
 
 from pose.clips import parse_clips, report
 
@@ -47,3 +48,21 @@ def _lonely_actions(clips):
 def actions_of(clips):
     """The names of the actions, sorted; a class is its place in this list."""
     return sorted({clip.action for clip in clips})
+
+
+def find_clips(joints_txt, annotations, image_dir=None):
+    """`read_clips` of the clips.csv beside a joints file; an empty list where there is none."""
+    clips_csv = Path(joints_txt).with_name("clips.csv")
+    return read_clips(clips_csv, annotations, image_dir) if clips_csv.exists() else []
+
+
+def divide_clips(clips, annotations, valid):
+    """(train, valid): the clips whose images are in the validation set of the pose, and the others.
+
+    annotations: those that the clips' rows count in; valid: the `Annotations` that `pose.prepare` put aside.
+    So the people on whom the recogniser is tested have not been seen by the hourglass either.
+    """
+    aside = set(valid.paths)
+    in_valid = [annotations.paths[clip.first] in aside for clip in clips]
+    train = [clip for clip, there in zip(clips, in_valid, strict=True) if not there]
+    return train, [clip for clip, there in zip(clips, in_valid, strict=True) if there]

@@ -42,10 +42,10 @@ class HarConfig:
     pooling: str = "attention_max"
     velocities: bool = True
     frames: int = 32
-    dropout: float = 0.5
-    epochs: int = 150
+    dropout: float = 0.7
+    epochs: int = 100
     batch_size: int = 32
-    learning_rate: float = 4e-3
+    learning_rate: float = 8e-3
     warmup: float = 0.3
     weight_decay: float = 0.01
     label_smoothing: float = 0.1

@@ -112,7 +112,7 @@ def test_a_protocol_tests_every_clip_once_for_each_seed(result):
         assert sorted(clip.name for clip in part.clips) == sorted(
             f"{i}_{a}" for i in range(6) for a in ("up", "down", "rest")
         )
-    assert scores.accuracies.mean() > 0.8
+    assert scores.accuracies.mean() > 0.6  # by chance 0.33
     assert not np.array_equal(scores.scores[0].probabilities, scores.scores[1].probabilities)
     expected = f"accuracy {scores.accuracies.mean():.3f} ± {scores.accuracies.std(ddof=1):.3f} (2 seed(s), 18 clips)"
     assert str(scores) == expected
