@@ -9,7 +9,9 @@ from run_notebooks import NAMES, NOTEBOOKS, execute, write_figures
 
 FAST = {
     "runs": "runs = __import__('pathlib').Path.cwd() / 'runs'",
-    "hyperparameters": "config = first_training = pose.TrainConfig(inp_res=64, channels=16, epochs=1, batch_size=32)",
+    "hyperparameters": "config = first_training = pose.TrainConfig(inp_res=64, channels=16, epochs=1, batch_size=32)\n"
+    "first_har = har.HarConfig(hidden=8, frames=6, epochs=2)",
+    "har_hyperparameters": "har_config = har.HarConfig(hidden=8, frames=6, epochs=2)",
 }
 ABSOLUTE_PATH = re.compile(r"(?<![\w.])/(tmp|root|home|work|Users)/|[A-Z]:\\+[A-Za-z]")
 

@@ -111,7 +111,10 @@ def find_mistakes(labels, frames_of):
     Returns (unusable, findings).
     """
     whole = [label for label in labels if label.length > 0]
-    medians = {action: np.median([x.length for x in whole if x.action == action]) for action in ACTIONS.values()}
+    medians = {
+        action: np.median([label.length for label in whole if label.action == action])
+        for action in {label.action for label in whole}
+    }
     unusable, findings = set(), []
     for label in labels:
         if not label.length > 0:
