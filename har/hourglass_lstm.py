@@ -43,7 +43,7 @@ class HourglassLSTM(nn.Module):
     bf16: the hourglass multiplies in bf16.
     """
 
-    def __init__(self, pose_model, head, chunk=8, bf16=False):
+    def __init__(self, pose_model, head, chunk=4, bf16=False):
         super().__init__()
         if pose_model.num_joints != head.settings["num_joints"]:
             raise ValueError(

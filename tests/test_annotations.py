@@ -194,3 +194,12 @@ def test_a_plain_dictionary_must_have_one_joint_count():
     assert as_annotations({"a": [(1, 2)], "b": [(3, 4)]}).landmarks.shape == (2, 1, 2)
     with pytest.raises(ValueError, match=r"same number of joints, found \[1, 2\]"):
         as_annotations({"a": [(1, 2)], "b": [(1, 2), (3, 4)]})
+
+
+def test_landmarks_are_read_without_images(tmp_path):
+    (tmp_path / "joints.txt").write_text(line("s01_e01/colorImg4.jpg") + "\n")
+    annotations = read_annotations(tmp_path / "joints.txt")
+    assert annotations.paths == ["s01_e01/colorImg4.jpg"]
+    (tmp_path / "joints.txt").write_text(line("../4.jpg") + "\n")
+    with pytest.raises(AnnotationError, match="leaves the image folder"):
+        read_annotations(tmp_path / "joints.txt")
