@@ -44,7 +44,7 @@ class HarConfig:
     frames: int = 32
     dropout: float = 0.7
     epochs: int = 100
-    batch_size: int = 32
+    batch_size: int = 16
     learning_rate: float = 8e-3
     warmup: float = 0.3
     weight_decay: float = 0.01

@@ -13,6 +13,8 @@ def fill_missing(landmarks, lengths):
     """
     steps = torch.arange(landmarks.shape[1], device=landmarks.device)
     known = landmarks.isfinite().all(dim=-1) & (steps < lengths[:, None])[:, :, None]  # (N, T, K)
+    if known.all():
+        return landmarks, known[:, 0]
     landmarks = torch.where(known[..., None], landmarks, 0.0)
     seen = known.any(dim=1)
     before = torch.where(known, steps[:, None], -1).cummax(dim=1).values
@@ -45,6 +47,8 @@ def normalise(landmarks, lengths, seen, skeleton):
 
 def _mean_seen(landmarks, seen, joints):
     """The mean place (N, T, 1, 2) of those `joints` that are seen, or of all seen joints where none of them is."""
+    if seen[:, joints].all():
+        return landmarks[:, :, joints].mean(dim=2, keepdim=True)
     chosen = torch.zeros_like(seen)
     chosen[:, joints] = seen[:, joints]
     chosen = torch.where(chosen.any(dim=1, keepdim=True), chosen, seen)

@@ -57,11 +57,11 @@ class ActivityHead(nn.Module):
         """
         self._check(landmarks, lengths)
         features, seen, lengths = self._features(landmarks.to(self.fc.weight.dtype), lengths.to(landmarks.device))
-        valid = torch.arange(features.shape[1], device=features.device) < lengths[:, None]  # (N, T)
-        x = torch.zeros_like(features)
-        x[valid] = self.norm(features[valid])  # padding has no part in the statistics
-        x = x * seen[:, None]  # a joint that is never seen gets the mean of all clips
-        return self.fc(self.dropout(self._pool(self._states(x, lengths), valid, lengths)))
+        padding = None  # (N, T'), True behind a clip's end; resampled clips have none
+        if not self.frames:
+            padding = torch.arange(features.shape[1], device=features.device) >= lengths[:, None]
+        x = self._normed(features, padding) * seen[:, None]  # a joint that is never seen gets the mean of all clips
+        return self.fc(self.dropout(self._pool(self._states(x, padding, lengths), padding, lengths)))
 
     def _check(self, landmarks, lengths):
         joints = self.settings["num_joints"]
@@ -86,23 +86,35 @@ class ActivityHead(nn.Module):
             seen = seen.repeat(1, 2)
         return body.flatten(2), seen.repeat_interleave(2, dim=1), lengths
 
-    def _states(self, x, lengths):
+    def _normed(self, features, padding):
+        """Features (N, T', F) through batch norm, whose statistics padding has no part in."""
+        if padding is None:
+            return self.norm(features.flatten(0, 1)).view_as(features)
+        x = torch.zeros_like(features)
+        x[~padding] = self.norm(features[~padding])
+        return x
+
+    def _states(self, x, padding, lengths):
         """The LSTM's states (N, T, states); the backward direction must not begin in the padding."""
-        if self.frames or not self.lstm.bidirectional:
+        if padding is None or not self.lstm.bidirectional:
             return self.lstm(x)[0]
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
 
-    def _pool(self, states, valid, lengths):
-        """One vector a clip from its states (N, T, states)."""
+    def _pool(self, states, padding, lengths):
+        """One vector a clip from its states (N, T', states)."""
+
+        def hidden(values, substitute):
+            return values if padding is None else values.masked_fill(padding[..., None], substitute)
+
         if self.pooling == "last":
             return states[torch.arange(len(states), device=states.device), lengths - 1]
         if self.pooling == "mean":
-            return (states * valid[..., None]).sum(dim=1) / lengths[:, None]
+            return hidden(states, 0.0).sum(dim=1) / lengths[:, None]
         pooled = []
         if self.attention is not None:
-            score = self.attention(states).squeeze(-1).masked_fill(~valid, -torch.inf)
-            pooled.append((states * score.softmax(dim=1)[..., None]).sum(dim=1))
+            weight = hidden(self.attention(states), -torch.inf).softmax(dim=1)
+            pooled.append((states * weight).sum(dim=1))
         if "max" in self.pooling:
-            pooled.append(states.masked_fill(~valid[..., None], -torch.inf).amax(dim=1))
+            pooled.append(hidden(states, -torch.inf).amax(dim=1))
         return torch.cat(pooled, dim=1)

@@ -95,8 +95,8 @@ def test_a_subject_on_both_sides_stops_the_protocol_before_any_training():
 @pytest.fixture(scope="module")
 def result():
     annotations, clips = moving_people(6)
-    config = HarConfig(hidden=8, frames=6, epochs=30, batch_size=3, learning_rate=2e-2, ema_decay=0.9,
-                       augmentation=MotionAugmentation(crop=0.1, drop=0.0))  # fmt: skip
+    config = HarConfig(hidden=8, frames=6, dropout=0.2, epochs=30, batch_size=3, learning_rate=2e-2, ema_decay=0.9,
+                       augmentation=MotionAugmentation(crop=0.1, speed=0.0, noise=0.01, drop=0.0))  # fmt: skip
     seen = []
     scores = run_protocol(
         lambda seed: halves_of_subjects(clips, seed), annotations, config, seeds=(0, 1),
