@@ -22,7 +22,8 @@ import pose
 from pose.device import default_device, has_bf16
 
 TEST = ("s2", "s4", "s6")
-HALF_TURNED = replace(CONFIG, augmentation=replace(CONFIG.augmentation, turn_share=0.5))
+LABELLED = replace(CONFIG, batch_size=32)
+HALF_TURNED = replace(LABELLED, augmentation=replace(CONFIG.augmentation, turn_share=0.5))
 END_TO_END = har.HarConfig(epochs=3, batch_size=4, learning_rate=5e-4, warmup=0.1, pose_rate=0.2)
 
 
@@ -67,7 +68,7 @@ def main(argv=None):
     (fold,), actions = har.fixed_subjects(clips, TEST), har.actions_of(clips)
 
     ways = {
-        "labelled landmarks": (labelled, CONFIG, "labelled"),
+        "labelled landmarks": (labelled, LABELLED, "labelled"),
         "frozen hourglass": (predicted, HALF_TURNED, "frozen"),
     }
     lines = [f"UTD-MHAD from images: {len(fold.train)} clips to train, {len(fold.test)} to test, {processor()}"]

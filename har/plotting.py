@@ -27,6 +27,7 @@ def plot_strips(annotations, clips, moments=8, skeleton=KINECT20):
             if np.isfinite(half):
                 ax.set(xlim=(x - half, x + half), ylim=(y + half, y - half))
             ax.set_title(f"frame {frame + 1}", fontsize=6, pad=2)
+        strip[0].set_title("")
         strip[0].set_title(f"{clip.action}, {clip.subject}", fontsize=8, loc="left", pad=3)
     return figure
 
@@ -87,6 +88,7 @@ def plot_probabilities(moments, actions, at_most=5, ax=None):
     for action in np.argsort(-probabilities.max(axis=0))[:at_most]:
         ax.plot(range(1, len(moments) + 1), probabilities[:, action], label=actions[action])
     ax.set(xlabel="frame", ylabel="probability", ylim=(0, 1.02))
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=7, loc="upper left")
     return ax
@@ -99,7 +101,7 @@ def animate_clip(frames, moments, heatmaps, actions, skeleton=KINECT20, fps=8):
     Returns a matplotlib `FuncAnimation`; `.to_jshtml()` makes a page of it that any browser plays.
     """
     figure, (left, middle, right) = plt.subplots(
-        1, 3, figsize=(9, 2.9), width_ratios=(1.25, 1, 1.6), layout="constrained"
+        1, 3, figsize=(9, 2.9), width_ratios=(1.25, 1, 1.6), layout="constrained", dpi=64
     )
     highest = max(float(np.max(heatmaps)), 1e-6)
 
