@@ -7,29 +7,20 @@ from torch.utils.data import Dataset
 from har.augmentation import MotionAugmentation
 from har.clips import actions_of
 from pose.augmentation import Augmentation
-from pose.geometry import center_and_scale, crop_matrix, transform_landmarks
+from pose.geometry import center_and_scale, crop_matrix, transform_landmarks, whole_image_box
 from pose.images import read_image, warp
 from pose.skeleton import KINECT20
 
 
-class SequenceDataset(Dataset):
-    """Samples `(landmarks, label)`: landmarks (T, K, 2) float32, x then y, image px, NaN where missing; label int.
+class _ClipSamples(Dataset):
+    """What both data sets share: the clips, their labels, and the epoch."""
 
-    annotations: labelled (`read_annotations`) or predicted (`predict_annotations`) landmarks of all images.
-    clips: a list of `Clip`; actions: the names of the classes, in order; by default those of the clips, sorted.
-    is_train: augment as `augmentation` says; the result depends on `seed`, the epoch (`set_epoch`) and the index only.
-    joints_3d: `Joints3D` of the same rows, or None. Training then projects the joints in space, seen from another side,
-        in place of the annotations' landmarks, in `augmentation.turn_share` of the clips.
-    """
-
-    def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
-                 skeleton=KINECT20, seed=0):  # fmt: skip
+    def __init__(self, annotations, clips, actions, is_train, augmentation, skeleton, seed):
         self.annotations, self.clips = annotations, list(clips)
         self.actions = list(actions or actions_of(clips))
         self.labels = _labels(self.clips, self.actions)
         self.is_train = is_train
-        self.augmentation = augmentation or MotionAugmentation()
-        self.joints_3d = joints_3d
+        self.augmentation = augmentation
         self.skeleton = skeleton
         self.seed = seed
         self.epoch = 0
@@ -40,6 +31,23 @@ class SequenceDataset(Dataset):
     def set_epoch(self, epoch):
         """Another epoch, other augmentations."""
         self.epoch = epoch
+
+
+class SequenceDataset(_ClipSamples):
+    """Samples `(landmarks, label)`: landmarks (T, K, 2) float32, x then y, image px, NaN where missing; label int.
+
+    annotations: labelled (`read_annotations`) or predicted (`predict_annotations`) landmarks of all images.
+    clips: a list of `Clip`; actions: the names of the classes, in order; by default those of the clips, sorted.
+    is_train: augment as `augmentation` says; the result depends on `seed`, the epoch (`set_epoch`) and the index only.
+    joints_3d: `Joints3D` of the same rows, or None. Training then projects the joints in space, seen from another side,
+        in place of the annotations' landmarks, in `augmentation.turn_share` of the clips.
+    Raises ValueError where there is no clip, or one of an action that `actions` lacks.
+    """
+
+    def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
+                 skeleton=KINECT20, seed=0):  # fmt: skip
+        super().__init__(annotations, clips, actions, is_train, augmentation or MotionAugmentation(), skeleton, seed)
+        self.joints_3d = joints_3d
 
     def __getitem__(self, index):
         index = range(len(self))[index]
@@ -57,55 +65,48 @@ class SequenceDataset(Dataset):
         return torch.from_numpy(landmarks.astype(np.float32)), self.labels[index]
 
 
-class ClipDataset(Dataset):
+class ClipDataset(_ClipSamples):
     """Samples `(frames, label, tpts)` for end-to-end training.
 
     frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, all cut with the one square that holds the whole clip.
     label: int. tpts: (T, K, 2) float32, the labelled landmarks in heatmap px, NaN where not labelled.
 
-    annotations: whose landmarks make the square, labelled or predicted; labels: the labelled ones, for the loss of the
-        pose, or None: then tpts is NaN.
-    clips, actions, is_train, seed: as in `SequenceDataset`.
-    frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
+    annotations: whose landmarks make the square, labelled or predicted. clips, actions, is_train, seed: as in
+        `SequenceDataset`.
     augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by the side.
+    labels: `Annotations` of the same rows, labelled, for the loss of the pose, or None: then tpts is NaN.
+    frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
     """
 
-    def __init__(self, annotations, clips, actions=None, labels=None, is_train=False, inp_res=256, frames=32,
-                 augmentation=None, skeleton=KINECT20, seed=0):  # fmt: skip
-        self.annotations, self.clips = annotations, list(clips)
+    def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, labels=None, inp_res=256,
+                 frames=32, skeleton=KINECT20, seed=0):  # fmt: skip
+        super().__init__(annotations, clips, actions, is_train, augmentation or Augmentation(), skeleton, seed)
         self.pose_labels = labels
-        self.actions = list(actions or actions_of(clips))
-        self.labels = _labels(self.clips, self.actions)
-        self.is_train = is_train
         self.inp_res, self.out_res = inp_res, inp_res // 4
         self.frames = frames
-        self.augmentation = augmentation or Augmentation()
-        self.skeleton = skeleton
-        self.seed = seed
-        self.epoch = 0
-
-    def __len__(self):
-        return len(self.clips)
-
-    def set_epoch(self, epoch):
-        """Another epoch, other augmentations."""
-        self.epoch = epoch
 
     def __getitem__(self, index):
         index = range(len(self))[index]
         clip = self.clips[index]
         rng = np.random.default_rng((self.seed, self.epoch, index))
         rows = clip.first + self._chosen(len(clip), rng)
-        center, scale = center_and_scale(self.annotations.landmarks[clip.rows].reshape(-1, 2))
-        rot = 0.0
+        pictures = [read_image(self.annotations.paths[row]) for row in rows]
+        center, scale, rot = *self._box(clip, pictures[0]), 0.0
         if self.is_train:
             center, scale, rot = self.augmentation.move_box(center, scale, rng)
         matrix = crop_matrix(center, scale, rot, self.inp_res)
-        crops = [warp(read_image(self.annotations.paths[row]), matrix, self.inp_res) for row in rows]
+        crops = [warp(picture, matrix, self.inp_res) for picture in pictures]
         frames = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         if self.is_train:
             frames = self.augmentation.change_light(frames, rng)
         return frames.float() / 255, self.labels[index], self._tpts(rows, center, scale, rot)
+
+    def _box(self, clip, picture):
+        """Center and scale of the square that holds a whole clip; the whole picture where it has no landmark."""
+        landmarks = self.annotations.landmarks[clip.rows]
+        if np.isfinite(landmarks).any():
+            return center_and_scale(landmarks.reshape(-1, 2))
+        return whole_image_box(picture.shape[1], picture.shape[0])
 
     def _chosen(self, length, rng):
         """Which of `length` frames are taken, ascending."""

@@ -251,3 +251,11 @@ def test_a_batch_is_padded_and_knows_its_lengths(data, pictures):
     assert (padded.shape, lengths.tolist(), tpts.shape) == ((2, 6, 3, 64, 64), [6, 3], (2, 6, 20, 2))
     assert padded[1, 3:].abs().max() == 0
     assert tpts[1, 3:].isnan().all()
+
+
+def test_a_clip_without_any_landmark_is_shown_whole(pictures):
+    annotations, clips = pictures
+    nothing = Annotations(annotations.paths, np.full((9, 20, 2), np.nan))
+    frames, _, tpts = ClipDataset(nothing, clips, labels=annotations, inp_res=140)[0]
+    assert frames.shape == (6, 3, 140, 140)
+    assert_close(tpts[0], torch.from_numpy(annotations.landmarks[0] + [0, 25]).float() / 4 - 0.375, atol=1e-4, rtol=0)
