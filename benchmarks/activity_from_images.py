@@ -34,7 +34,9 @@ def train_end_to_end(labelled, predicted, fold, actions, pose_checkpoint, seed, 
     head = har.load_model(run / f"frozen_{seed}" / "best.safetensors")
     model = har.HourglassLSTM(pose_model, head, bf16=has_bf16(default_device()))
     config = replace(END_TO_END, seed=seed)
-    train = har.ClipDataset(predicted, fold.train, actions, labels=labelled, is_train=True, inp_res=inp_res, seed=seed)
+    train = har.ClipDataset(
+        predicted, fold.train, actions, pose_labels=labelled, is_train=True, inp_res=inp_res, seed=seed
+    )
     test = har.ClipDataset(predicted, fold.test, actions, inp_res=inp_res)
     before = har.evaluate(model, test, batch_size=4)
     print(f"seed {seed}: before end-to-end training {before.accuracy:.3f}", flush=True)

@@ -52,6 +52,8 @@ class MotionAugmentation:
 
     def turn_in_space(self, joints, rng, skeleton):
         """The person (T, K, 3), metres, of another build and turned where they stand."""
+        if not np.isfinite(joints).any():
+            return joints
         if self.build:
             joints = self._rebuild(joints, rng, skeleton)
         yaw, pitch = np.radians([rng.uniform(-self.turn, self.turn), rng.uniform(-self.tilt, self.tilt)])
@@ -64,10 +66,11 @@ class MotionAugmentation:
         """The joints (T, K, 3) with limbs of other lengths, each limb moved along with the one that it hangs on."""
         factors = 1 + rng.uniform(-self.build, self.build, len(skeleton))
         factors = (factors + factors[skeleton.mirrored]) / 2
-        built = joints.copy()
+        shift = np.zeros_like(joints)
         for inner, outer in skeleton.limb_indices:
-            built[:, outer] = built[:, inner] + factors[outer] * (joints[:, outer] - joints[:, inner])
-        return built
+            limb = np.nan_to_num(joints[:, outer] - joints[:, inner])  # one that is missing moves nothing
+            shift[:, outer] = shift[:, inner] + (factors[outer] - 1) * limb
+        return joints + shift
 
     def blur(self, landmarks, rng, skeleton):
         """Landmarks (T, K, 2), px, stretched, displaced, mirrored, and some of them missing."""

@@ -29,7 +29,7 @@ def save_model(path, model, actions, **about):
         **about,
     }
     if whole:
-        about["pose_settings"] = model.pose_model.settings
+        about |= {"pose_settings": model.pose_model.settings, "keep_statistics": model.keep_statistics}
     save_tensors(path, model.state_dict(), about)
 
 
@@ -48,7 +48,9 @@ def load_model(path, device="cpu"):
     skeleton = Skeleton(tuple(parts["names"]), limbs, tuple(parts["torso"]))
     model = ActivityHead(**about["settings"], skeleton=skeleton)
     if about["kind"] == WHOLE:
-        model = HourglassLSTM(StackedHourglass(**about["pose_settings"]), model)
+        model = HourglassLSTM(
+            StackedHourglass(**about["pose_settings"]), model, keep_statistics=about["keep_statistics"]
+        )
     model.load_state_dict(tensors)
     model.about, model.actions = about, about["actions"]
     return model.to(torch.device(device)).eval()

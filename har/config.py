@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from har.augmentation import MotionAugmentation
+from har.datasets import SequenceDataset
 from har.head import ActivityHead
 from pose.skeleton import KINECT20
 from pose.training.schedule import rate_at
@@ -20,7 +21,7 @@ class HarConfig:
     pooling: "attention_max", "attention", "max", "mean" or "last", see `ActivityHead`
     velocities: the changes from moment to moment are features, too
     frames: moments that each clip is resampled to; 0: its own frames
-    dropout: of the pooled states
+    dropout: of the pooled states, and between layers
     epochs: passes over the training clips
     batch_size: clips a step
     learning_rate: the highest one: it rises over the first steps and falls to zero as a cosine
@@ -69,6 +70,12 @@ class HarConfig:
             torch.manual_seed(self.seed)
             options = {name: getattr(self, name) for name in names}
             return ActivityHead(num_actions, len(skeleton), skeleton=skeleton, **options)
+
+    def build_dataset(self, annotations, clips, actions=None, is_train=False, joints_3d=None, skeleton=KINECT20):
+        """`SequenceDataset` with this configuration's augmentation and seed."""
+        return SequenceDataset(
+            annotations, clips, actions, is_train, self.augmentation, joints_3d, skeleton=skeleton, seed=self.seed
+        )
 
     def rate_at(self, step, steps):
         """The learning rate of the head in step 0 … steps−1."""

@@ -19,6 +19,7 @@ class _ClipSamples(Dataset):
         self.annotations, self.clips = annotations, list(clips)
         self.actions = list(actions or actions_of(clips))
         self.labels = _labels(self.clips, self.actions)
+        _check(annotations, self.clips, skeleton)
         self.is_train = is_train
         self.augmentation = augmentation
         self.skeleton = skeleton
@@ -41,7 +42,7 @@ class SequenceDataset(_ClipSamples):
     is_train: augment as `augmentation` says; the result depends on `seed`, the epoch (`set_epoch`) and the index only.
     joints_3d: `Joints3D` of the same rows, or None. Training then projects the joints in space, seen from another side,
         in place of the annotations' landmarks, in `augmentation.turn_share` of the clips.
-    Raises ValueError where there is no clip, or one of an action that `actions` lacks.
+    Raises ValueError where there is no clip, or one of an action that `actions` lacks, or one beyond the annotations.
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
@@ -74,14 +75,14 @@ class ClipDataset(_ClipSamples):
     annotations: whose landmarks make the square, labelled or predicted. clips, actions, is_train, seed: as in
         `SequenceDataset`.
     augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by the side.
-    labels: `Annotations` of the same rows, labelled, for the loss of the pose, or None: then tpts is NaN.
+    pose_labels: `Annotations` of the same rows, labelled, for the loss of the pose, or None: then tpts is NaN.
     frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
     """
 
-    def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, labels=None, inp_res=256,
-                 frames=32, skeleton=KINECT20, seed=0):  # fmt: skip
+    def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, pose_labels=None,
+                 inp_res=256, frames=32, skeleton=KINECT20, seed=0):  # fmt: skip
         super().__init__(annotations, clips, actions, is_train, augmentation or Augmentation(), skeleton, seed)
-        self.pose_labels = labels
+        self.pose_labels = pose_labels
         self.inp_res, self.out_res = inp_res, inp_res // 4
         self.frames = frames
 
@@ -129,6 +130,16 @@ def _labels(clips, actions):
     if not clips:
         raise ValueError("the data set is empty: there is no clip")
     return [actions.index(clip.action) for clip in clips]
+
+
+def _check(annotations, clips, skeleton):
+    if annotations.landmarks.shape[1] != len(skeleton):
+        raise ValueError(f"the annotations have {annotations.landmarks.shape[1]} joints, the skeleton {len(skeleton)}")
+    last = max(clip.last for clip in clips)
+    if last >= len(annotations):
+        raise ValueError(
+            f"a clip ends in row {last}, but there are {len(annotations)} images: read the clips with these"
+        )
 
 
 def collate_clips(samples):

@@ -47,7 +47,7 @@ def normalise(landmarks, lengths, seen, skeleton):
 
 def _mean_seen(landmarks, seen, joints):
     """The mean place (N, T, 1, 2) of those `joints` that are seen, or of all seen joints where none of them is."""
-    if seen[:, joints].all():
+    if joints and seen[:, joints].all():
         return landmarks[:, :, joints].mean(dim=2, keepdim=True)
     chosen = torch.zeros_like(seen)
     chosen[:, joints] = seen[:, joints]

@@ -19,7 +19,7 @@ class ActivityHead(nn.Module):
 
     num_actions: classes. num_joints: landmarks a frame; skeleton: their names, of as many joints.
     hidden: the LSTM's width in each direction; layers: LSTMs one after the other; bidirectional: also read backwards.
-    pooling: what of the LSTM's states the scores are made of: "last" (after the last frame), "mean", "max" (of each
+    pooling: what of the LSTM's states the scores are made of: "last" (each direction's last), "mean", "max" (of each
         unit), "attention" (their mean weighted by a learnt score), or "attention_max" (both).
     velocities: the changes since the moment before are features, too.
     frames: moments that a clip is resampled to, whatever its length; 0 leaves its frames as they are.
@@ -27,7 +27,7 @@ class ActivityHead(nn.Module):
     """
 
     def __init__(self, num_actions, num_joints=20, hidden=128, layers=1, bidirectional=True, pooling="attention_max",
-                 velocities=True, frames=32, dropout=0.5, skeleton=KINECT20):  # fmt: skip
+                 velocities=True, frames=32, dropout=0.7, skeleton=KINECT20):  # fmt: skip
         super().__init__()
         if len(skeleton) != num_joints:
             raise ValueError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
@@ -60,7 +60,9 @@ class ActivityHead(nn.Module):
         padding = None  # (N, T'), True behind a clip's end; resampled clips have none
         if not self.frames:
             padding = torch.arange(features.shape[1], device=features.device) >= lengths[:, None]
-        x = self._normed(features, padding) * seen[:, None]  # a joint that is never seen gets the mean of all clips
+        # A joint that is never seen counts as the mean of all clips, in the statistics as well as in the features.
+        features = torch.where(seen[:, None], features, self.norm.running_mean)
+        x = self._normed(features, padding) * seen[:, None]
         return self.fc(self.dropout(self._pool(self._states(x, padding, lengths), padding, lengths)))
 
     def _check(self, landmarks, lengths):
@@ -108,7 +110,11 @@ class ActivityHead(nn.Module):
             return values if padding is None else values.masked_fill(padding[..., None], substitute)
 
         if self.pooling == "last":
-            return states[torch.arange(len(states), device=states.device), lengths - 1]
+            ends = states[torch.arange(len(states), device=states.device), lengths - 1]
+            if not self.lstm.bidirectional:
+                return ends
+            half = states.shape[2] // 2  # the backward direction ends at the first frame
+            return torch.cat([ends[:, :half], states[:, 0, half:]], dim=1)
         if self.pooling == "mean":
             return hidden(states, 0.0).sum(dim=1) / lengths[:, None]
         pooled = []

@@ -15,7 +15,8 @@ def read_out(heatmaps):
     Like integral regression (Sun et al., "Integral Human Pose Regression", ECCV 2018), but local, so that a second spot
     elsewhere does not pull the landmark away. `pose.heatmaps_to_landmarks` is more exact and has no gradient.
 
-    heatmaps: (..., H, W), rows y and columns x. Returns (..., 2), x then y, heatmap px; NaN for a constant heatmap.
+    heatmaps: (..., H, W), rows y and columns x. Returns (..., 2), x then y, heatmap px; NaN where no
+    pixel is positive.
     """
     *batch, height, width = heatmaps.shape
     flat = heatmaps.reshape(-1, height * width)
@@ -28,8 +29,7 @@ def read_out(heatmaps):
     total = mass.sum(dim=(1, 2)).clamp_min(1e-12)
     x = (mass * columns[:, None, :]).sum(dim=(1, 2)) / total
     y = (mass * rows[:, :, None]).sum(dim=(1, 2)) / total
-    empty = (flat.detach().amin(dim=1) >= peak)[:, None]
-    return torch.where(empty, torch.nan, torch.stack([x, y], dim=1)).reshape(*batch, 2)
+    return torch.where(peak[:, None] <= 0, torch.nan, torch.stack([x, y], dim=1)).reshape(*batch, 2)
 
 
 class HourglassLSTM(nn.Module):
@@ -41,19 +41,26 @@ class HourglassLSTM(nn.Module):
 
     pose_model: `StackedHourglass`; head: `ActivityHead` of as many joints. chunk: frames that go through at once.
     bf16: the hourglass multiplies in bf16.
+    keep_statistics: the head's batch norm keeps its statistics, too: end to end there are few clips in a batch. By
+        default where the head was trained before.
+    Raises ValueError where the two have different numbers of joints.
     """
 
-    def __init__(self, pose_model, head, chunk=4, bf16=False):
+    def __init__(self, pose_model, head, chunk=4, bf16=False, keep_statistics=None):
         super().__init__()
         if pose_model.num_joints != head.settings["num_joints"]:
             raise ValueError(
                 f"the hourglass predicts {pose_model.num_joints} joints, the head wants {head.settings['num_joints']}"
             )
         self.pose_model, self.head, self.chunk, self.bf16 = pose_model, head, chunk, bf16
+        self.keep_statistics = bool(head.norm.num_batches_tracked) if keep_statistics is None else keep_statistics
+        self.train()
 
     def train(self, mode=True):
         super().train(mode)
         self.pose_model.eval()
+        if self.keep_statistics:
+            self.head.norm.eval()
         return self
 
     def forward(self, clips, lengths):

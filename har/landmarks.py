@@ -22,6 +22,8 @@ def predict_annotations(predictor, images, cache_dir=None, least=0.0):
     cache_dir: a folder that keeps the result, or None. It is found again only for the same weights, settings, image
         names and image contents.
     least: landmarks of less confidence are missing.
+    Returns `Annotations`, in the order of `images`. Raises what `Predictor.predict` raises, and ValueError for a damaged
+    file in `cache_dir`.
     """
     paths = [str(path) for path in listed(images)]
     cache = Path(cache_dir) / f"landmarks_{_key(predictor, paths)}.safetensors" if cache_dir else None
@@ -50,7 +52,8 @@ def _predict(predictor, paths):
 
 def _key(predictor, paths):
     """A hash of everything that the predicted landmarks depend on."""
-    digest = hashlib.sha256(repr((predictor.inp_res, predictor.flip_test, predictor.bf16)).encode())
+    settings = (predictor.inp_res, predictor.flip_test, predictor.bf16, predictor.skeleton, predictor.model.settings)
+    digest = hashlib.sha256(repr(settings).encode())
     for name, tensor in predictor.model.state_dict().items():
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     for path in paths:

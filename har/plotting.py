@@ -39,9 +39,10 @@ def plot_balance(clips):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 1 + 0.25 * len(actions)), sharey=True, layout="constrained")
     left.barh(actions, [counts[action] for action in actions], color="tab:blue")
     left.set(xlabel="clips", title=f"{len(clips)} clips of {len({clip.subject for clip in clips})} people")
-    lengths = [[len(clip) for clip in clips if clip.action == action] for action in actions]
-    right.boxplot(lengths, positions=range(len(actions)), orientation="horizontal", widths=0.6)
-    right.set(xlabel="frames a clip", xlim=(0, None), title="length")
+    rows = [actions.index(clip.action) for clip in clips]
+    right.scatter([len(clip) for clip in clips], rows, marker="|", s=90, color="tab:blue", alpha=0.6)
+    right.set(xlabel="frames a clip", title="length of each clip")
+    right.set_xlim(left=0)
     right.set_yticks(range(len(actions)), actions, fontsize=8)
     left.invert_yaxis()
     for ax in (left, right):

@@ -36,8 +36,10 @@ class SlidingWindow:
         `HourglassLSTM`, whose own hourglass serves.
     window: how many frames to look at; by default the median length of the training clips. The first frames are
         judged by those that there are.
-    The answer is the one that the model gives for a batch of the same landmarks.
-    `rate` is the number of frames a second since the first, everything included.
+    The answer is the one that the model gives for a batch of the same landmarks. Frames go through a `Predictor`, which
+    finds the person anew in each; also those of a `HourglassLSTM`, which in training saw one square a clip.
+    `rate` is the number of frames a second from the first to the newest, everything included.
+    Raises ValueError where no window is known, or the model does not know its actions.
     """
 
     def __init__(self, model, pose=None, window=None, device=None):
@@ -52,6 +54,10 @@ class SlidingWindow:
         else:
             self.head = model
         self.head.to(self.device).eval()
+        if not hasattr(model, "actions"):
+            raise ValueError(
+                "the model does not know its actions: give it those of its training, model.actions = [...]"
+            )
         self.actions = model.actions
         self.pose = Predictor(pose, device=device) if isinstance(pose, (str, Path)) else pose
         self.window = window or about.get("window")
@@ -62,24 +68,25 @@ class SlidingWindow:
     def restart(self):
         """Forgets what was seen, before another stream."""
         self._seen = deque(maxlen=self.window)
-        self._frames, self._started = 0, None
+        self._frames, self._started, self._last = 0, None, None
 
     @property
     def rate(self):
-        """Frames a second since the first."""
-        return self._frames / max(time.perf_counter() - self._started, 1e-9) if self._frames else 0.0
+        """Frames a second from the first to the newest."""
+        return self._frames / max(self._last - self._started, 1e-9) if self._frames else 0.0
 
     def push_landmarks(self, landmarks):
         """The `Moment` of the next frame, given its landmarks (K, 2), image px, NaN where missing."""
         self._started = self._started or time.perf_counter()
-        self._seen.append(torch.as_tensor(landmarks, dtype=torch.float32))
+        landmarks = np.array(landmarks, np.float64)  # a copy: a source may use one array again and again
+        self._seen.append(torch.from_numpy(landmarks.astype(np.float32)))
         window = torch.stack(tuple(self._seen))[None].to(self.device)
         with torch.inference_mode():
             logits = self.head(window, torch.tensor([window.shape[1]]))[0]
             probabilities = logits.softmax(dim=0).cpu().numpy()
-        self._frames += 1
+        self._frames, self._last = self._frames + 1, time.perf_counter()
         best = int(probabilities.argmax())
-        return Moment(self.actions[best], float(probabilities[best]), probabilities, np.asarray(landmarks))
+        return Moment(self.actions[best], float(probabilities[best]), probabilities, landmarks)
 
     def push_frame(self, frame):
         """The `Moment` of the next frame (H, W, 3) uint8 RGB. Raises ValueError where there is no pose model."""

@@ -138,9 +138,7 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
     for seed in seeds:
         seeded, parts = replace(config, seed=seed), []
         for fold in folds_of[seed]:
-            train = SequenceDataset(
-                annotations, fold.train, actions, True, config.augmentation, joints_3d, skeleton, seed
-            )
+            train = seeded.build_dataset(annotations, fold.train, actions, True, joints_3d, skeleton)
             head = seeded.build_head(len(actions), skeleton)
             fit(head, train, None, seeded)
             test = SequenceDataset(test_annotations or annotations, fold.test, actions, skeleton=skeleton)

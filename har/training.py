@@ -2,6 +2,8 @@
 
 import math
 import sys
+import zlib
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from har.checkpoints import save_model
-from har.datasets import collate_clips
+from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import evaluate
 from har.hourglass_lstm import HourglassLSTM
 from pose.checkpoints import load_tensors
@@ -36,7 +38,8 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
         loss, for `load_model`) and history.csv.
     resume: go on from last.safetensors; the result is that of a training that was never interrupted.
     on_epoch: called with the history after each epoch.
-    Returns the history, a dictionary an epoch. `model` then holds the best averaged weights.
+    Returns the history, a dictionary an epoch. `model` then holds the best averaged weights, is in evaluation mode, and
+    has `model.actions`.
     Raises FileExistsError where `run_dir` holds a training already and `resume` is false; ValueError where the data do
     not fit, or the training to resume had other hyperparameters or data; FloatingPointError where the loss is no
     longer finite.
@@ -49,7 +52,11 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     if run_dir is not None:
         run_dir = Path(run_dir)
         state.start(run_dir, resume)
-    with torch.random.fork_rng(), _progress(config, state, quiet=on_epoch is None and run_dir is None) as bar:
+    best = None
+    with (
+        torch.random.fork_rng(_devices(device)),
+        _progress(config, state, quiet=on_epoch is None and run_dir is None) as bar,
+    ):
         while not state.finished:
             epoch = len(state.history)
             torch.manual_seed(
@@ -63,20 +70,29 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
             state.history.append(row)
             if run_dir is not None:
                 state.save(run_dir)
+            elif state.best is row:
+                best = deepcopy(state.average.state_dict())
             if on_epoch:
                 on_epoch(state.history)
             bar.update()
             bar.set_postfix({name: f"{value:.3f}" for name, value in row.items() if "accuracy" in name}, refresh=False)
-    best = state.average.state_dict() if run_dir is None else load_tensors(run_dir / "best.safetensors")[0]
-    model.load_state_dict(best)
+    model.load_state_dict(best or load_tensors(run_dir / "best.safetensors")[0])
+    model.eval().actions = train_data.actions
     return state.history
 
 
+def _devices(device):
+    """Whose random numbers are used, beside the CPU's."""
+    return [device] if device.type == "cuda" else []
+
+
 def _check(model, train_data, valid_data):
-    wanted = "ClipDataset" if isinstance(model, HourglassLSTM) else "SequenceDataset"
+    wanted = ClipDataset if isinstance(model, HourglassLSTM) else SequenceDataset
     for data in (train_data, valid_data):
-        if data is not None and type(data).__name__ != wanted:
-            raise ValueError(f"a {type(model).__name__} learns from a {wanted}, not from a {type(data).__name__}")
+        if data is not None and not isinstance(data, wanted):
+            raise ValueError(
+                f"a {type(model).__name__} learns from a {wanted.__name__}, not from a {type(data).__name__}"
+            )
     if valid_data is not None and valid_data.is_train:
         raise ValueError("validate on a data set without augmentation: is_train=False")
     if valid_data is not None and valid_data.actions != train_data.actions:
@@ -100,10 +116,21 @@ def _state(model, train_data, valid_data, config):
         model,
         config,
         groups,
-        data=fingerprint(train_data.annotations) + sum(clip.first * 31 + clip.last for clip in train_data.clips),
+        data=_fingerprint(train_data),
         goodness=lambda row: -row["valid_loss"] if valid_data is not None else row["epoch"],
         save_best=partial(save_model, actions=train_data.actions, **about),
     )
+
+
+def _fingerprint(data):
+    """A number that tells training data from others, in everything that the result depends on."""
+    facts = (data.clips, data.actions, data.augmentation, data.seed, getattr(data, "inp_res", 0))
+    number = zlib.crc32(repr(facts).encode(), fingerprint(data.annotations))
+    if getattr(data, "joints_3d", None) is not None:
+        number = zlib.crc32(data.joints_3d.points.tobytes(), number)
+    if getattr(data, "pose_labels", None) is not None:
+        number = zlib.crc32(data.pose_labels.landmarks.tobytes(), number)
+    return number
 
 
 def _train_epoch(state, train_data, device):

@@ -95,10 +95,12 @@ def fit_camera(points, pixels, start):
         raise ValueError(f"a camera needs at least {LEAST_LABELS} labelled joints, got {labelled.sum()}; label more")
     starts = (start, replace(start, fx=-start.fx))
     camera = min((_least_squares(points, pixels, labelled, s, "soft_l1") for s in starts), key=lambda fit: fit[1])[0]
-    used = labelled
+    used = np.zeros_like(labelled)
     for _ in range(20):
         residuals = np.linalg.norm(camera.project(points) - pixels, axis=-1)
-        spread = np.median(residuals[used]) / 1.1774  # the median distance of a normal distribution in the plane
+        spread = (
+            np.median(residuals[used if used.any() else labelled]) / 1.1774
+        )  # the median distance of a normal distribution in the plane
         kept = labelled & (residuals <= OUTLIER * max(spread, 0.1))
         if (kept == used).all():
             break

@@ -1,6 +1,7 @@
 """`Predictor`: landmarks on any images, with a trained hourglass."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,6 +145,11 @@ def _check_array(image):
         raise ValueError(f"expected an image (H, W, 3) uint8 RGB, got an array {image.shape} {image.dtype}")
 
 
+def _by_number(path):
+    """A key that sorts frame 9 before frame 10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", str(path))]
+
+
 def listed(images):
     """Paths and arrays in a list, whatever was given."""
     if isinstance(images, np.ndarray):
@@ -152,7 +158,7 @@ def listed(images):
         folder = Path(images)
         if not folder.is_dir():
             return [images]
-        files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
+        files = sorted((path for path in folder.rglob("[!.]*") if path.is_file()), key=_by_number)
         found = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
             raise ValueError(

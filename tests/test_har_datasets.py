@@ -188,7 +188,7 @@ def pictures(write_image):
 
 def test_frames_are_cut_alike_and_hold_the_whole_clip(pictures):
     annotations, clips = pictures
-    dataset = ClipDataset(annotations, clips, labels=annotations, inp_res=128)
+    dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=128)
     frames, label, tpts = dataset[0]
     assert (frames.shape, tpts.shape, label) == ((6, 3, 128, 128), (6, 20, 2), 1)
     assert tpts.min() > 0
@@ -201,7 +201,7 @@ def test_frames_are_cut_alike_and_hold_the_whole_clip(pictures):
 
 def test_a_training_clip_moves_as_one_and_differs_by_epoch(pictures):
     annotations, clips = pictures
-    dataset = ClipDataset(annotations, clips, labels=annotations, is_train=True, inp_res=64)
+    dataset = ClipDataset(annotations, clips, pose_labels=annotations, is_train=True, inp_res=64)
     _, _, tpts = dataset[0]
     steps = (tpts[1:] - tpts[:-1]).reshape(-1, 2)
     assert_close(steps, steps[:1].expand_as(steps), atol=1e-4, rtol=0)
@@ -211,12 +211,12 @@ def test_a_training_clip_moves_as_one_and_differs_by_epoch(pictures):
 
 def test_long_clips_give_evenly_spread_frames(pictures):
     annotations, clips = pictures
-    dataset = ClipDataset(annotations, clips, labels=annotations, inp_res=64, frames=3)
+    dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64, frames=3)
     frames, _, tpts = dataset[0]
-    whole = ClipDataset(annotations, clips, labels=annotations, inp_res=64)[0]
+    whole = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64)[0]
     assert_close(tpts, whole[2][[1, 3, 5]])
     assert_close(frames, whole[0][[1, 3, 5]])
-    moving = ClipDataset(annotations, clips, labels=annotations, inp_res=64, frames=3, is_train=True,
+    moving = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64, frames=3, is_train=True,
                          augmentation=Augmentation(0, 0, 0, 0, 0, 0))  # fmt: skip
     starts = set()
     for epoch in range(12):
@@ -233,7 +233,7 @@ def test_without_labels_there_is_nothing_to_learn_the_pose_from(pictures):
 def test_heatmap_places_are_those_of_generic(pictures):
     """One coordinate convention: a clip's landmarks in heatmap px are where its heatmaps decode to."""
     annotations, clips = pictures
-    tpts = ClipDataset(annotations, clips, labels=annotations, inp_res=128)[1][2]
+    tpts = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=128)[1][2]
     decoded, _ = heatmaps_to_landmarks(landmarks_to_heatmaps(tpts, 32))
     assert_close(decoded, tpts, atol=1e-3, rtol=0)
 
@@ -246,7 +246,7 @@ def test_a_batch_is_padded_and_knows_its_lengths(data, pictures):
     assert padded[1, 5:].isnan().all()
     assert_close(padded[1, :5], dataset[1][0])
     annotations, clips = pictures
-    dataset = ClipDataset(annotations, clips, labels=annotations, inp_res=64)
+    dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64)
     padded, lengths, labels, tpts = collate_clips([dataset[0], dataset[1]])
     assert (padded.shape, lengths.tolist(), tpts.shape) == ((2, 6, 3, 64, 64), [6, 3], (2, 6, 20, 2))
     assert padded[1, 3:].abs().max() == 0
@@ -256,6 +256,6 @@ def test_a_batch_is_padded_and_knows_its_lengths(data, pictures):
 def test_a_clip_without_any_landmark_is_shown_whole(pictures):
     annotations, clips = pictures
     nothing = Annotations(annotations.paths, np.full((9, 20, 2), np.nan))
-    frames, _, tpts = ClipDataset(nothing, clips, labels=annotations, inp_res=140)[0]
+    frames, _, tpts = ClipDataset(nothing, clips, pose_labels=annotations, inp_res=140)[0]
     assert frames.shape == (6, 3, 140, 140)
     assert_close(tpts[0], torch.from_numpy(annotations.landmarks[0] + [0, 25]).float() / 4 - 0.375, atol=1e-4, rtol=0)

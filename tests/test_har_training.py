@@ -191,7 +191,7 @@ def whole(stacks=1):
 
 def test_end_to_end_both_parts_learn_and_the_pose_gets_better(pictures, tmp_path):
     annotations, clips = pictures
-    train = ClipDataset(annotations, clips, labels=annotations, is_train=True, inp_res=64,
+    train = ClipDataset(annotations, clips, pose_labels=annotations, is_train=True, inp_res=64,
                         augmentation=Augmentation(0, 0, 0, 0, 0, 0))  # fmt: skip
     config = HarConfig(epochs=25, batch_size=2, learning_rate=1e-2, pose_rate=1.0, ema_decay=0.5)
     model = whole()
@@ -216,7 +216,7 @@ def test_without_labels_only_the_action_teaches(pictures):
 
 def test_the_hourglass_has_a_learning_rate_of_its_own(pictures):
     annotations, clips = pictures
-    train = ClipDataset(annotations, clips, labels=annotations, is_train=True, inp_res=64)
+    train = ClipDataset(annotations, clips, pose_labels=annotations, is_train=True, inp_res=64)
     model = whole()
     weight = model.pose_model.conv1.weight.detach().clone()
     fit(model, train, None, HarConfig(epochs=1, batch_size=2, pose_rate=0.0))

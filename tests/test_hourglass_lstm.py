@@ -98,6 +98,17 @@ def test_the_hourglass_keeps_its_statistics_in_training():
     assert not model.pose_model.training
 
 
+def test_a_trained_head_keeps_its_statistics_and_a_fresh_one_finds_them():
+    fresh = network().train()
+    fresh(*clips())
+    assert fresh.head.norm.num_batches_tracked == 1
+    trained = HourglassLSTM(fresh.pose_model, fresh.head).train()
+    before = trained.head.norm.running_mean.clone()
+    trained(*clips())
+    assert_close(trained.head.norm.running_mean, before)
+    assert trained.head.dropout.training
+
+
 def test_parts_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="the hourglass predicts 16 joints, the head wants 20"):
         HourglassLSTM(StackedHourglass(1, 16, channels=16), ActivityHead(4))

@@ -39,8 +39,7 @@ class TrainingState:
         fused = next(model.parameters()).is_cuda
         self.optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay, fused=fused)
         self.history = []
-        pairs = zip(self.average.state_dict().values(), model.state_dict().values(), strict=True)
-        self._averaged, self._current = zip(*((a, c) for a, c in pairs if a.is_floating_point()), strict=True)
+        self._averaged, self._current = _floating(self.average), _floating(model)
 
     def update_average(self, step):
         """Moves the averaged weights towards the model's; faster in the first steps, when they still are noise."""
@@ -123,6 +122,11 @@ def fingerprint(annotations):
     """A number that tells images and labels from others."""
     names = "\n".join(annotations.paths).encode("utf-8", "surrogateescape")
     return zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))
+
+
+def _floating(model):
+    """The parameters and floating-point buffers themselves: cuDNN moves an LSTM's to other memory when it likes."""
+    return [tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.is_floating_point()]
 
 
 def _part(tensors, prefix):
