@@ -61,8 +61,11 @@ def divide_clips(clips, annotations, valid):
 
     annotations: those that the clips' rows count in; valid: the `Annotations` that `pose.prepare` put aside.
     So the people on whom the recogniser is tested have not been seen by the hourglass either.
+    Raises ValueError where the two name their images differently.
     """
     aside = set(valid.paths)
+    if clips and aside.isdisjoint(annotations.paths):
+        raise ValueError("none of the annotations' images is in valid: read both with the same image folder")
     in_valid = [annotations.paths[clip.first] in aside for clip in clips]
     train = [clip for clip, there in zip(clips, in_valid, strict=True) if not there]
     return train, [clip for clip, there in zip(clips, in_valid, strict=True) if there]

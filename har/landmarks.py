@@ -22,7 +22,7 @@ def predict_annotations(predictor, images, cache_dir=None, least=0.0):
     cache_dir: a folder that keeps the result, or None. It is found again only for the same weights, settings, image
         names and image contents.
     least: landmarks of less confidence are missing.
-    Returns `Annotations`, in the order of `images`. Raises what `Predictor.predict` raises, and ValueError for a damaged
+    Returns `Annotations`, in the order of `images`. Raises what `Predictor.predict` raises; ValueError for a damaged
     file in `cache_dir`.
     """
     paths = [str(path) for path in listed(images)]

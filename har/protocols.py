@@ -127,11 +127,14 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
     joints_3d: `Joints3D`, for training from other sides, or None. test_annotations: test on these landmarks, predicted
         ones, say; by default `annotations`.
     on_fold: called with (seed, fold, ActivityScores) after each training.
-    Returns `ProtocolScores`. Raises ValueError where a fold shares clips, or subjects, between training and test.
+    Returns `ProtocolScores`. Raises ValueError where a fold shares clips, or subjects, between training and test, or
+    where the two annotations are of different images.
     """
     folds_of = {seed: folds(seed) if callable(folds) else folds for seed in seeds}
     for fold in (fold for folds in folds_of.values() for fold in folds):
         check_fold(fold)
+    if test_annotations is not None and test_annotations.paths != annotations.paths:
+        raise ValueError("test_annotations are of other images than annotations, or in another order")
     first = folds_of[seeds[0]][0]
     actions = actions_of([*first.train, *first.test])
     all_scores = []

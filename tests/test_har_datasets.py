@@ -15,7 +15,7 @@ from har import (
     read_joints_3d,
     write_joints_3d,
 )
-from pose import KINECT20, AnnotationError, Annotations, heatmaps_to_landmarks, landmarks_to_heatmaps
+from pose import KINECT20, MPII16, AnnotationError, Annotations, heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.augmentation import Augmentation
 from pose.camera import Camera
 from pose.clips import Clip
@@ -127,6 +127,26 @@ def test_noise_is_in_torsos_and_some_joints_drop_out(data):
     assert 2 <= dropped[0].sum() <= 10
 
 
+def test_tilting_and_stretching_change_heights_and_widths(data, standing):
+    tilted = MotionAugmentation(turn=0, tilt=30, build=0).turn_in_space(standing, rng(), KINECT20)
+    np.testing.assert_allclose(tilted[..., 0], standing[..., 0])
+    assert np.abs(tilted[..., 1] - standing[..., 1]).max() > 0.01
+    landmarks = data[0].landmarks[:7]
+    stretched = MotionAugmentation(scale=0.3, noise=0, drop=0).blur(landmarks, rng(), KINECT20)
+    ratios = (stretched / landmarks).reshape(-1, 2)
+    np.testing.assert_allclose(ratios, np.broadcast_to(ratios[0], ratios.shape))
+    assert abs(ratios[0] - 1).max() > 0.02
+    assert ratios[0, 0] != pytest.approx(ratios[0, 1], abs=1e-3)
+
+
+def test_a_joint_missing_in_space_stays_alone(standing):
+    standing[:, KINECT20.index("spine")] = np.nan
+    turned = MotionAugmentation(build=0.2).turn_in_space(standing, rng(), KINECT20)
+    assert np.isnan(turned).any(axis=-1).sum(axis=1).tolist() == [1] * 12
+    nothing = np.full_like(standing, np.nan)
+    assert np.isnan(MotionAugmentation().turn_in_space(nothing, rng(), KINECT20)).all()
+
+
 def test_mirroring_exchanges_left_and_right(data):
     landmarks = data[0].landmarks[:7]
     mirrored = MotionAugmentation(scale=0, noise=0, drop=0, mirror=1).blur(landmarks, rng(), KINECT20)
@@ -153,6 +173,17 @@ def test_clips_of_other_actions_and_empty_sets_are_refused(data):
         SequenceDataset(annotations, clips, ["sit", "stand"])
     with pytest.raises(ValueError, match="the data set is empty"):
         SequenceDataset(annotations, [])
+
+
+def test_clips_and_labels_of_other_annotations_are_refused(data, pictures):
+    annotations, clips, _ = data
+    with pytest.raises(ValueError, match="a clip ends in row 11, but there are 9 images"):
+        SequenceDataset(annotations.select(slice(0, 9)), clips)
+    with pytest.raises(ValueError, match="the annotations have 20 joints, the skeleton 16"):
+        SequenceDataset(annotations, clips, skeleton=MPII16)
+    annotations, clips = pictures
+    with pytest.raises(ValueError, match="pose_labels are of other images"):
+        ClipDataset(annotations, clips, pose_labels=annotations.select(slice(None, None, -1)))
 
 
 def test_joints_in_space_come_back_by_name(tmp_path, data):
@@ -205,8 +236,10 @@ def test_a_training_clip_moves_as_one_and_differs_by_epoch(pictures):
     _, _, tpts = dataset[0]
     steps = (tpts[1:] - tpts[:-1]).reshape(-1, 2)
     assert_close(steps, steps[:1].expand_as(steps), atol=1e-4, rtol=0)
+    brightest = dataset[0][0].max()
     dataset.set_epoch(1)
     assert not torch.equal(dataset[0][2], tpts)
+    assert dataset[0][0].max() != brightest  # another light
 
 
 def test_long_clips_give_evenly_spread_frames(pictures):

@@ -105,8 +105,13 @@ def test_another_configuration_or_other_data_cannot_go_on(data, tmp_path):
     with pytest.raises(ValueError, match=r"label_smoothing was 0\.0, now 0\.2"):
         fit(config.build_head(3), train, valid, changed, tmp_path / "run", resume=True)
     fewer = SequenceDataset(train.annotations, train.clips[3:], is_train=True)
-    with pytest.raises(ValueError, match="data was"):
-        fit(config.build_head(3), fewer, valid, config, tmp_path / "run", resume=True)
+    reversed_clips = SequenceDataset(
+        train.annotations, train.clips[::-1], is_train=True, augmentation=train.augmentation
+    )
+    mirrored = SequenceDataset(train.annotations, train.clips, is_train=True, augmentation=MotionAugmentation(mirror=1))
+    for other in (fewer, reversed_clips, mirrored):
+        with pytest.raises(ValueError, match="data was"):
+            fit(config.build_head(3), other, valid, config, tmp_path / "run", resume=True)
 
 
 def test_the_best_epoch_is_kept_with_actions_and_window(data, tmp_path):
@@ -205,6 +210,51 @@ def test_end_to_end_both_parts_learn_and_the_pose_gets_better(pictures, tmp_path
     assert loaded.about["inp_res"] == 64
     assert loaded.actions == ["run", "walk"]
     assert_close(loaded.pose_model.conv1.weight, model.pose_model.conv1.weight)
+
+
+def test_the_loss_of_the_pose_is_kept_with_its_weight(pictures):
+    annotations, clips = pictures
+    train = ClipDataset(annotations, clips, is_train=True, pose_labels=annotations, inp_res=64)
+    losses = [
+        fit(whole(), train, None, HarConfig(epochs=1, batch_size=2, pose_weight=weight))[0]["train_loss"]
+        for weight in (0.0, 1.0, 2.0)
+    ]
+    assert losses[1] - losses[0] > 3  # near log(16 · 16), the cross-entropy of heatmaps that know nothing
+    assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-4)
+
+
+def test_the_averaged_weights_survive_when_an_lstm_moves_its_own(data, tmp_path, monkeypatch):
+    """cuDNN gathers an LSTM's weights in one block when the model is moved, which evaluation does after each epoch."""
+    train, valid = data
+    config = HarConfig(**TINY | {"epochs": 4})
+    plain, moved = config.build_head(3), config.build_head(3)
+    history = fit(plain, train, valid, config)
+
+    def gather(self):
+        for parameter in self.parameters():
+            parameter.data = parameter.data.clone()
+
+    monkeypatch.setattr(torch.nn.LSTM, "flatten_parameters", gather)
+    assert fit(moved, train, valid, config) == history
+    assert torch.equal(plain.lstm.weight_hh_l0, moved.lstm.weight_hh_l0)
+
+
+def test_the_best_weights_are_kept_without_a_folder_too(data, tmp_path):
+    train, valid = data
+    config = HarConfig(**TINY | {"epochs": 8, "learning_rate": 0.3})
+    kept, free = config.build_head(3), config.build_head(3)
+    history = fit(kept, train, valid, config, tmp_path / "run")
+    fit(free, train, valid, config)
+    assert torch.equal(kept.fc.weight, free.fc.weight)
+    assert not free.training
+    assert free.actions == ["down", "rest", "up"]
+    assert evaluate(free, valid).loss == pytest.approx(min(row["valid_loss"] for row in history), abs=1e-6)
+
+
+def test_the_configuration_makes_the_data(data):
+    config = HarConfig(seed=7, augmentation=MotionAugmentation(mirror=1.0))
+    dataset = config.build_dataset(data[0].annotations, data[0].clips, is_train=True)
+    assert (dataset.seed, dataset.augmentation, dataset.is_train) == (7, config.augmentation, True)
 
 
 def test_without_labels_only_the_action_teaches(pictures):

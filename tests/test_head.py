@@ -85,6 +85,38 @@ def test_a_joint_that_is_never_seen_counts_as_the_mean_of_all_clips():
     assert x["features"][0, :, 12:14].abs().min() > 0
 
 
+def test_a_missing_joint_has_no_part_in_the_statistics():
+    padded, lengths = clips([6] * 40)
+    padded[:, :, 9] += 300  # far from the hips, whose place is zero
+    whole, holes = head(), head()
+    for model, landmarks in ((whole, padded), (holes, padded.clone())):
+        model.train()
+        if model is holes:
+            landmarks[::2, :, 9] = float("nan")
+        for _ in range(60):
+            model(landmarks, lengths)
+    difference = (holes.norm.running_mean - whole.norm.running_mean)[18:20].abs()
+    assert (difference < 0.25 * whole.norm.running_var[18:20].sqrt()).all()
+    assert (whole.norm.running_mean[18:20].abs() > 1.0 * whole.norm.running_var[18:20].sqrt()).all()  # zero is far
+
+
+def test_the_last_state_of_each_direction_has_seen_all_frames():
+    model = head(pooling="last", frames=0)
+    padded, lengths = clips([6, 8])
+    states = {}
+    model.dropout.register_forward_pre_hook(lambda module, inputs: states.update(last=inputs[0]))
+    seen = []
+    for changed in (None, 0, 5):
+        landmarks = padded.clone()
+        if changed is not None:
+            landmarks[0, changed, 3:12] += 60
+        model(landmarks, lengths)
+        seen.append(states["last"][0].detach())
+    for half in (slice(0, 8), slice(8, 16)):
+        assert (seen[1][half] - seen[0][half]).abs().max() > 1e-3
+        assert (seen[2][half] - seen[0][half]).abs().max() > 1e-3
+
+
 def test_a_clip_of_one_frame_is_judged():
     padded, lengths = clips([1])
     for frames in (0, 6):

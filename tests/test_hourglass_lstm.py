@@ -39,6 +39,34 @@ def test_a_constant_heatmap_has_no_place():
     assert read_out(torch.zeros(1, 2, 8, 8)).isnan().all()
 
 
+def test_a_peak_that_is_not_positive_has_no_place():
+    heatmap = torch.full((1, 8, 8), -0.3)
+    heatmap[0, 4, 5] = -0.01
+    assert read_out(heatmap).isnan().all()
+
+
+def test_bf16_is_used_where_asked_and_results_stay_float32():
+    images, lengths = clips()
+    kinds = set()
+    for bf16 in (False, True):
+        model = network()
+        model.bf16 = bf16
+        model.pose_model.score[1].register_forward_hook(lambda module, inputs, output: kinds.add(output.dtype))
+        logits, heatmaps = model.logits_and_heatmaps(images, lengths)
+        assert logits.dtype == heatmaps[1].dtype == torch.float32
+    assert kinds == {torch.float32, torch.bfloat16}
+
+
+def test_activations_of_a_chunk_are_not_kept():
+    """The gradient calls the hourglass once more for each of its three chunks."""
+    model, calls = network(chunk=3), []
+    model.pose_model.register_forward_pre_hook(lambda *args: calls.append(1))
+    logits = model(*clips())
+    assert len(calls) == 3
+    logits.sum().backward()
+    assert len(calls) == 6
+
+
 def test_the_gradient_moves_the_landmark():
     heatmap = landmarks_to_heatmaps(torch.tensor([[10.3, 12.0]]), 32).requires_grad_()
     read_out(heatmap)[0, 0].backward()

@@ -10,6 +10,7 @@ from har import (
     ActivityScores,
     Fold,
     HarConfig,
+    Joints3D,
     MotionAugmentation,
     fixed_subjects,
     halves_of_subjects,
@@ -18,6 +19,8 @@ from har import (
     run_protocol,
 )
 from har.protocols import check_fold
+from pose import Annotations
+from pose.camera import Camera
 from pose.clips import Clip
 
 
@@ -128,6 +131,23 @@ def test_every_prediction_is_in_the_file(result, tmp_path):
     assert len(rows) == 36
     right = np.mean([row["action"] == row["predicted"] for row in rows if row["seed"] == "1"])
     assert right == pytest.approx(scores.accuracies[1])
+
+
+def test_other_landmarks_and_joints_in_space_can_be_tested_and_trained_on():
+    annotations, clips = moving_people(4)
+    config = HarConfig(hidden=8, frames=6, epochs=2, batch_size=4)
+    folds = fixed_subjects(clips, "p3")
+    still = Annotations(annotations.paths, np.repeat(annotations.landmarks[:1], len(annotations), axis=0))
+    usual = run_protocol(folds, annotations, config, (0,)).scores[0].probabilities
+    other = run_protocol(folds, annotations, config, (0,), test_annotations=still).scores[0].probabilities
+    np.testing.assert_allclose(other, other[:1].repeat(3, axis=0), atol=1e-6)
+    assert not np.allclose(usual, other)
+    camera = Camera(fx=100, fy=100, cx=50, cy=50, width=100, height=100)
+    points = np.concatenate([annotations.landmarks / 100, np.full((len(annotations), 20, 1), 3.0)], axis=-1)
+    space = run_protocol(folds, annotations, config, (0,), joints_3d=Joints3D(points, camera)).scores[0].probabilities
+    assert not np.allclose(usual, space)
+    with pytest.raises(ValueError, match="other images"):
+        run_protocol(folds, annotations, config, (0,), test_annotations=still.select(slice(0, 5)))
 
 
 def test_scores_by_hand():

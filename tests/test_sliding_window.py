@@ -1,6 +1,7 @@
 """`SlidingWindow`: the batch model's answer while frames come in; videos; cached landmarks."""
 
 import itertools
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -51,6 +52,33 @@ def test_another_stream_begins_afresh(head):
     stream = SlidingWindow(head, window=8)
     first = [moment.probability for moment in stream.run(landmarks())]
     assert [moment.probability for moment in stream.run(landmarks())] == first
+
+
+def test_a_source_may_use_one_array_again_and_again(head):
+    sequence, one = landmarks().astype(np.float32), np.empty((20, 2), np.float32)
+
+    def source():
+        for frame in sequence:
+            one[:] = frame
+            yield one
+
+    reused = list(SlidingWindow(head).run(source()))
+    for moment, expected in zip(reused, SlidingWindow(head).run(sequence), strict=True):
+        np.testing.assert_array_equal(moment.probabilities, expected.probabilities)
+        np.testing.assert_array_equal(moment.landmarks, expected.landmarks)
+
+
+def test_a_model_must_know_its_actions():
+    with pytest.raises(ValueError, match="does not know its actions"):
+        SlidingWindow(ActivityHead(3), window=4)
+
+
+def test_frames_of_a_folder_come_in_the_order_of_their_numbers(write_image):
+    for number in (8, 9, 10, 11):
+        path = write_image(f"folder/f{number}.png", np.full((40, 40, 3), number, np.uint8))
+    torch.manual_seed(0)
+    found = predict_annotations(Predictor(hg1(channels=16), inp_res=64), Path(path).parent)
+    assert [Path(p).name for p in found.paths] == ["f8.png", "f9.png", "f10.png", "f11.png"]
 
 
 def test_the_window_must_be_known():
@@ -154,6 +182,11 @@ def test_predicted_landmarks_are_cached_by_weights_and_images(tiny_annotations, 
     assert len(calls) == 4
     predict_annotations(predictor, tmp_path / "images", folder)  # a folder is its images sorted by name
     assert len(calls) == 4
+    predictor.flip_test = True
+    predict_annotations(predictor, paths, folder)
+    predictor.model.settings["sigma"] = 2.0
+    predict_annotations(predictor, paths, folder)
+    assert len(calls) == 6
 
 
 def test_unsure_landmarks_are_missing(tiny_annotations):

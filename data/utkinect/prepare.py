@@ -91,8 +91,14 @@ def read_recording(path):
 
 
 def correct(labels, corrections):
-    """The labels with the ranges of those that the correction file gives another one, and a line for each."""
+    """The labels with the ranges of those that the correction file gives another one, and a line for each.
+
+    Raises ValueError where the correction file has a label that is not there.
+    """
     by_place = {(label.recording, label.action): label for label in corrections}
+    unknown = by_place.keys() - {(label.recording, label.action) for label in labels}
+    if unknown:
+        raise ValueError(f"the correction file has {sorted(unknown)[0]}, which is no label of actionLabel.txt")
     corrected = [by_place.get((label.recording, label.action), label) for label in labels]
     changed = [
         f"{old} → {new.first:g}–{new.last:g}"
@@ -151,7 +157,8 @@ def clip_rows(labels, frames_of):
         names = [name for name in names if name not in taken]
         taken.update(names)
         clip = f"{label.recording}_{label.action.replace(' ', '_')}"
-        rows.append([clip, label.recording.partition("_")[0], label.action, names[0], names[-1]])
+        if len(names) > 1:  # of two frames one may be the other label's
+            rows.append([clip, label.recording.partition("_")[0], label.action, names[0], names[-1]])
     return rows
 
 
@@ -190,8 +197,8 @@ def prepare(raw, out, corrections=None, camera=CAMERA, labelled_txt=None):
         for name, (frames, all_joints) in recordings.items()
         for frame, joints in zip(frames, all_joints, strict=True)
     }
-    labels = [label for label in read_labels(raw / "actionLabel.txt") if label.recording in recordings]
-    labels, changed = correct(labels, read_labels(corrections) if corrections else [])
+    labels, changed = correct(read_labels(raw / "actionLabel.txt"), read_labels(corrections) if corrections else [])
+    labels = [label for label in labels if label.recording in recordings]
     unusable, findings = find_mistakes(labels, frames_of)
     rows = clip_rows([label for label in labels if label not in unusable], frames_of)
 
@@ -224,7 +231,7 @@ def main(argv=None):
         print(f"{key:20}{value:>9}{counts[key]:>9}")
     print(f"\nranges replaced by the correction file: {len(changed)}", *changed, sep="\n  ")
     print(f"\nlabels that break a rule: {len(findings)}; {counts['labels'] - counts['clips']} of them hold no clip")
-    print(*findings, sep="\n  ")
+    print("", *findings, sep="\n  ")
     if fit:
         print(f"\n{fit.camera}\n{fit.table(KINECT20)}")
 
