@@ -51,6 +51,7 @@ def main(argv=None):
     parser.add_argument("set", choices=("utkinect", "utd_mhad"))
     parser.add_argument("--data", type=Path, required=True, help="folder with joints.txt, clips.csv, joints_3d.txt")
     parser.add_argument("--out", type=Path, required=True, help="folder for table, predictions and figures")
+    parser.add_argument("--only", default="", help="only the protocols whose titles begin so")
     args = parser.parse_args(argv)
 
     config = MIRRORED if args.set == "utkinect" else CONFIG
@@ -59,7 +60,8 @@ def main(argv=None):
     parameters = sum(p.numel() for p in CONFIG.build_head(len(har.actions_of(clips))).parameters())
     lines = [f"{args.set}: {len(clips)} clips, {parameters / 1e6:.2f} M parameters, seeds {SEEDS}, {processor()}"]
     print(lines[0])
-    for title, folds in protocols(args.set, clips).items():
+    chosen = {t: folds for t, folds in protocols(args.set, clips).items() if t.startswith(args.only)}
+    for title, folds in chosen.items():
         started = time.perf_counter()
         result = har.run_protocol(folds, annotations, config, SEEDS, joints_3d)
         minutes = (time.perf_counter() - started) / 60
@@ -69,7 +71,7 @@ def main(argv=None):
         result.write_csv(file.with_suffix(".csv"))
         har.plot_confusion(result.pooled).savefig(file.with_suffix(".png"), dpi=80)
         file.with_suffix(".txt").write_text(f"{result.pooled}\n")
-    (args.out / f"{args.set}.txt").write_text("\n".join(lines) + "\n")
+    (args.out / f"{args.set} {args.only}.txt").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
