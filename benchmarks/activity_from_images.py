@@ -24,7 +24,7 @@ from pose.device import default_device, has_bf16
 TEST = ("s2", "s4", "s6")
 # Half of the training clips as the hourglass sees them, half turned in space, as from the labels.
 HALF_TURNED = replace(CONFIG, augmentation=replace(CONFIG.augmentation, turn_share=0.5))
-END_TO_END = har.HarConfig(epochs=1, batch_size=4, learning_rate=1e-4, warmup=0.1, pose_rate=0.5)
+END_TO_END = har.HarConfig(epochs=1, batch_size=4, learning_rate=3e-5, warmup=0.1, pose_rate=1.0)
 
 
 def train_head(annotations, fold, actions, joints_3d, config, run):
