@@ -3,6 +3,8 @@ frames a clip has. All of it is differentiable, so that end-to-end training can 
 
 import torch
 
+LEAST_TORSO = 0.2  # of the joints' spread; 0.66 … 1.35 in the clips of UTD-MHAD and UT-Kinect
+
 
 def fill_missing(landmarks, lengths):
     """Each missing landmark takes the place that the joint had when it was last seen, or first will be.
@@ -28,7 +30,8 @@ def normalise(landmarks, lengths, seen, skeleton):
 
     landmarks: (N, T, K, 2) px without NaN, seen: (N, K), both from `fill_missing`; lengths: (N,).
     Returns landmarks (N, T, K, 2) and way (N, T, 1, 2), the hips relative to their mean place in the clip.
-    Where no hip is seen all joints stand in for it, and where the torso is not, twice the joints' spread does.
+    Where no hip is seen all joints stand in for it. Where the torso is not, or is nearly a point (somebody's -1 -1 for
+    missing joints, say), the joints' spread about the hips does: people's is about as large.
     """
     hips = [i for i, name in enumerate(skeleton.names) if "hip" in name]
     origin = _mean_seen(landmarks, seen, hips)  # (N, T, 1, 2)
@@ -36,10 +39,11 @@ def normalise(landmarks, lengths, seen, skeleton):
     a, b = skeleton.torso_indices
     torso = (landmarks[:, :, a] - landmarks[:, :, b]).norm(dim=-1)  # (N, T)
     count = seen.sum(dim=1).clamp_min(1)[:, None]
-    spread = 2 * (centred.square().sum(dim=(2, 3)) / count + 1e-12).sqrt()
-    size = torch.where((seen[:, a] & seen[:, b])[:, None], torso, spread)
+    spread = (centred.square().sum(dim=(2, 3)) / count + 1e-12).sqrt()
     valid = torch.arange(landmarks.shape[1], device=landmarks.device) < lengths[:, None]
-    size = torch.where(valid, size, torch.nan).nanmedian(dim=1).values.clamp_min(1e-3)[:, None, None, None]
+    torso, spread = (torch.where(valid, x, torch.nan).nanmedian(dim=1).values for x in (torso, spread))
+    usable = seen[:, a] & seen[:, b] & (torso > LEAST_TORSO * spread)
+    size = torch.where(usable, torso, spread).clamp_min(1e-3)[:, None, None, None]
     weight = valid[:, :, None, None] / lengths[:, None, None, None]
     way = origin - (origin * weight).sum(dim=1, keepdim=True)
     return centred / size, way / size

@@ -56,6 +56,13 @@ def test_the_hips_are_the_origin_and_the_torso_the_unit():
     assert_close(way.mean(dim=1), torch.zeros(1, 1, 2), atol=1e-5, rtol=0)
 
 
+def test_a_torso_that_is_nearly_a_point_does_not_blow_up_the_features():
+    landmarks = body(frames=6)
+    usual = normalised(landmarks)[0].abs().max()
+    landmarks[:, :, [KINECT20.index("left_shoulder"), KINECT20.index("right_hip")]] = -1.0
+    assert normalised(landmarks)[0].abs().max() < 5 * usual
+
+
 def test_a_frozen_torso_or_absent_hips_give_finite_features():
     one_place = torch.full((1, 4, 20, 2), 30.0)
     without_hips = body()
