@@ -61,11 +61,19 @@ def divide_clips(clips, annotations, valid):
 
     annotations: those that the clips' rows count in; valid: the `Annotations` that `pose.prepare` put aside.
     So the people on whom the recogniser is tested have not been seen by the hourglass either.
-    Raises ValueError where the two name their images differently.
+    Raises ValueError where the two name their images differently, or the division has a subject on both sides.
     """
     aside = set(valid.paths)
     if clips and aside.isdisjoint(annotations.paths):
         raise ValueError("none of the annotations' images is in valid: read both with the same image folder")
     in_valid = [annotations.paths[clip.first] in aside for clip in clips]
     train = [clip for clip, there in zip(clips, in_valid, strict=True) if not there]
-    return train, [clip for clip, there in zip(clips, in_valid, strict=True) if there]
+    valid = [clip for clip, there in zip(clips, in_valid, strict=True) if there]
+    both = {clip.subject for clip in train} & {clip.subject for clip in valid}
+    if both or (clips and not (train and valid)):
+        what = f"{', '.join(sorted(both))} on both sides" if both else "all clips on one side"
+        raise ValueError(
+            f"the division of the images has {what}: they were divided without these clips, or the clips cover few of "
+            "them; prepare them again"
+        )
+    return train, valid

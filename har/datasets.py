@@ -1,5 +1,7 @@
 """Clips as samples: their landmarks, or their frames; and a batch of them."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -137,11 +139,15 @@ def _labels(clips, actions):
 def _check(annotations, clips, skeleton):
     if annotations.landmarks.shape[1] != len(skeleton):
         raise ValueError(f"the annotations have {annotations.landmarks.shape[1]} joints, the skeleton {len(skeleton)}")
-    last = max(clip.last for clip in clips)
-    if last >= len(annotations):
-        raise ValueError(
-            f"a clip ends in row {last}, but there are {len(annotations)} images: read the clips with these"
-        )
+    for clip in clips:
+        if clip.last >= len(annotations):
+            raise ValueError(f"the clip {clip.name!r} ends in row {clip.last}, but there are {len(annotations)} images")
+        for row, image in ((clip.first, clip.first_image), (clip.last, clip.last_image)):
+            if image and Path(annotations.paths[row]).name != Path(image).name:
+                raise ValueError(
+                    f"the clip {clip.name!r} has {image} in row {row}, these annotations {annotations.paths[row]}: "
+                    "read the clips with these, or bring these into the clips' order (predict_annotations takes paths)"
+                )
 
 
 def collate_clips(samples):

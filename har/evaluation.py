@@ -76,10 +76,16 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     """`ActivityScores` of an `ActivityHead` on a `SequenceDataset`, or of a `HourglassLSTM` on a `ClipDataset`.
 
     The model is moved to `device` (the GPU where there is one) and set to evaluation mode.
-    Raises ValueError for an augmented data set, and where model and data differ in the number of actions.
+    Raises ValueError for an augmented data set, and where model and data differ in their actions.
     """
     if dataset.is_train:
         raise ValueError("evaluate on a data set without augmentation: is_train=False")
+    known = getattr(model, "actions", dataset.actions)
+    if known != dataset.actions:
+        raise ValueError(
+            f"the model knows the actions {', '.join(known)}, the data have {', '.join(dataset.actions)}; give the "
+            "data set actions=model.actions"
+        )
     device = torch.device(device or default_device())
     model = model.to(device).eval()
     logits = []

@@ -22,6 +22,7 @@ def read_joints_3d(joints_txt, annotations, image_dir=None):
 
     joints_txt: the data set's joints file, beside which joints_3d.txt and camera.json lie.
     annotations: whose rows the joints are wanted for; image_dir: as in `read_clips`.
+    As in a joints file, blank lines and those that begin with # are skipped; `nan nan nan` and `0 0 0` are missing.
     Raises AnnotationError where the file lacks an image or has another number of joints; ValueError for a damaged
     camera.json.
     """
@@ -29,37 +30,39 @@ def read_joints_3d(joints_txt, annotations, image_dir=None):
     if not (path.exists() and camera_json.exists()):
         return None
     count = 3 * annotations.landmarks.shape[1]
-    numbers_of, faults = {}, []
+    points_of, faults = {}, []
     with open(path, encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
-            name, *fields = line.strip().rsplit(maxsplit=count) or [""]
-            try:
-                numbers_of[name] = np.array(fields, np.float64)
-            except ValueError:
-                fields = ()
-            if name and len(fields) != count:
-                faults.append(
-                    f"{path}, line {number}: expected an image name and {count} numbers (x y z of each joint)"
-                )
+            line = line.strip()
+            if line and not line.startswith("#"):
+                name, *fields = line.rsplit(maxsplit=count)
+                try:
+                    points_of[name] = np.array(fields, np.float64).reshape(count // 3, 3)
+                except ValueError:
+                    faults.append(
+                        f"{path}, line {number}: expected an image name and {count} numbers (x y z of each joint)"
+                    )
     names = [relative_name(path, image_dir) for path in annotations.paths] if image_dir else annotations.paths
-    missing = [name for name in names if name not in numbers_of]
+    missing = [name for name in names if name not in points_of]
     if missing:
         faults.append(
             f"{path}: lacks {len(missing)} images of {joints_txt}, {missing[0]} for one; prepare the set again"
         )
     if faults:
         raise AnnotationError(faults)
-    points = np.stack([numbers_of[name] for name in names]).reshape(len(names), -1, 3)
-    return Joints3D(points, load_camera(camera_json))
+    points = np.stack([points_of[name] for name in names])
+    untracked = ~np.isfinite(points).all(axis=-1) | (points == 0).all(axis=-1)
+    return Joints3D(np.where(untracked[..., None], np.nan, points), load_camera(camera_json))
 
 
 def write_joints_3d(folder, points_of, camera):
-    """Writes {image name: joints (K, 3) in metres} as joints_3d.txt, the camera as camera.json, and last joints.txt.
+    """Writes {image name: joints (K, 3) in metres} as joints.txt, joints_3d.txt and camera.json into a folder.
 
-    joints.txt holds the pixels that the camera makes of the joints; its presence says that all is done.
+    joints.txt holds the pixels that the camera makes of the joints. Raises FileExistsError where it is there already,
+    before anything is written, and ValueError for names that a joints file cannot hold.
     """
     folder = Path(folder)
-    camera.save(folder / "camera.json")
+    write_annotations(folder / "joints.txt", {name: camera.project(points) for name, points in points_of.items()})
     lines = [f"{name} {' '.join(f'{value:.4f}' for value in points.ravel())}\n" for name, points in points_of.items()]
     write_whole(folder / "joints_3d.txt", "".join(lines))
-    write_annotations(folder / "joints.txt", {name: camera.project(points) for name, points in points_of.items()})
+    camera.save(folder / "camera.json")

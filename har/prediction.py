@@ -12,6 +12,7 @@ from har.checkpoints import load_model
 from har.hourglass_lstm import HourglassLSTM
 from har.video import read_frames
 from pose.device import default_device
+from pose.images import read_image
 from pose.prediction import Predictor
 
 
@@ -32,7 +33,7 @@ class SlidingWindow:
     """Recognises the action in the newest frames of a stream.
 
     model: an `ActivityHead` or a `HourglassLSTM` with its actions (from `load_model`), or the path of its checkpoint.
-    pose: a `Predictor`, or the path of a hourglass's checkpoint; needed for frames, unless `model` is a
+    pose: a `Predictor`, a hourglass, or the path of its checkpoint; needed for frames, unless `model` is a
         `HourglassLSTM`, whose own hourglass serves.
     window: how many frames to look at; by default the median length of the training clips. The first frames are
         judged by those that there are.
@@ -59,7 +60,7 @@ class SlidingWindow:
                 "the model does not know its actions: give it those of its training, model.actions = [...]"
             )
         self.actions = model.actions
-        self.pose = Predictor(pose, device=device) if isinstance(pose, (str, Path)) else pose
+        self.pose = pose if pose is None or isinstance(pose, Predictor) else Predictor(pose, device=device)
         self.window = window or about.get("window")
         if not self.window or self.window < 1:
             raise ValueError("the checkpoint does not say how long its clips were; pass window=, in frames")
@@ -78,6 +79,9 @@ class SlidingWindow:
     def push_landmarks(self, landmarks):
         """The `Moment` of the next frame, given its landmarks (K, 2), image px, NaN where missing."""
         self._started = self._started or time.perf_counter()
+        joints = self.head.settings["num_joints"]
+        if np.shape(landmarks) != (joints, 2):
+            raise ValueError(f"expected landmarks ({joints}, 2), got {np.shape(landmarks)}")
         landmarks = np.array(landmarks, np.float64)  # a copy: a source may use one array again and again
         self._seen.append(torch.from_numpy(landmarks.astype(np.float32)))
         window = torch.stack(tuple(self._seen))[None].to(self.device)
@@ -98,10 +102,11 @@ class SlidingWindow:
     def run(self, source):
         """Yields the `Moment` of each frame of a stream.
 
-        source: the path of a video file, the index of a camera, or anything iterable: of frames (H, W, 3) uint8 RGB,
-            or of landmarks (K, 2) in image px.
+        source: the path of a video file or of a folder of images, the index of a camera, or anything iterable: of
+            images' paths, of frames (H, W, 3) uint8 RGB, or of landmarks (K, 2) in image px.
         """
         self.restart()
         frames = read_frames(source) if isinstance(source, (int, str, Path)) else source
         for frame in frames:
+            frame = read_image(frame) if isinstance(frame, (str, Path)) else frame
             yield self.push_frame(frame) if np.ndim(frame) == 3 else self.push_landmarks(frame)

@@ -27,7 +27,7 @@ class Clip:
 
     name, subject, action: as in the file. recording: the images' folder; where all images lie in one folder nothing
     tells recordings apart, and each clip is its own.
-    first, last: rows of the annotations, both included.
+    first, last: rows of the annotations, both included; first_image, last_image: what these rows show.
     """
 
     name: str
@@ -36,6 +36,8 @@ class Clip:
     recording: str
     first: int
     last: int
+    first_image: str = ""
+    last_image: str = ""
 
     def __len__(self):
         return self.last - self.first + 1
@@ -61,6 +63,8 @@ def parse_clips(clips_csv, annotations, image_dir=None):
     clips, faults, line_of = {}, [], {}
     for line, fields in rows:
         wrong = [f"{column} is empty; fill it in" for column in COLUMNS if not fields[column]]
+        if any("\udc80" <= character <= "\udcff" for character in "".join(fields.values())):
+            wrong.append("holds characters that are not UTF-8; save the file as UTF-8")
         places = []
         for column in ("first_image", "last_image"):
             if fields[column] and PurePosixPath(fields[column]) not in row_of:
@@ -75,7 +79,8 @@ def parse_clips(clips_csv, annotations, image_dir=None):
         if not wrong:
             folder = str(PurePosixPath(fields["first_image"]).parent)
             recording = folder if recordings > 1 else fields["clip"]
-            clips[line] = Clip(fields["clip"], fields["subject"], fields["action"], recording, *places)
+            images = (annotations.paths[row] for row in places)
+            clips[line] = Clip(fields["clip"], fields["subject"], fields["action"], recording, *places, *images)
     faults += _overlaps(clips)
     if not rows:
         faults.append((1, "holds no clip; add some, or remove the file"))
@@ -93,7 +98,14 @@ def _rows_of_file(clips_csv):
             raise ClipError(
                 [f"{clips_csv}, line 1: lacks {', '.join(missing)}; its first line must be {','.join(COLUMNS)}"]
             )
-        return [(reader.line_num, {column: row[column].strip() for column in COLUMNS}) for row in reader]
+        rows, line = [], reader.line_num
+        for row in reader:
+            if any("\\n" in repr(value) for value in row.values()):  # it has swallowed the lines that follow
+                fault = f"{clips_csv}, line {line + 1}: a quotation mark is not closed on its line; correct it"
+                raise ClipError([fault])
+            line = reader.line_num
+            rows.append((reader.line_num, {column: row[column].strip() for column in COLUMNS}))
+        return rows
 
 
 def _wrong_range(fields, first, last):

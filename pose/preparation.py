@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from pose.annotations import Annotations, read_annotations, relative_name, write_annotations
+from pose.annotations import Annotations, read_annotations, write_annotations
 from pose.clips import parse_clips, report
 from pose.files import write_whole
 
@@ -43,15 +43,17 @@ def split(annotations, groups=None, valid_share=0.2, seed=0):
 
 
 def subjects_of(annotations, clips_csv, image_dir):
-    """The subject of each image, from the clips file that covers it; an image outside every clip is its own subject.
+    """The subject of each image, from the clips file; an image between two clips is of the subject before it.
 
-    Raises ClipError with all faults of the file.
+    Frames outside every clip mostly show the person of the clips around them. Raises ClipError with all faults of the
+    file.
     """
     clips, faults = parse_clips(clips_csv, annotations, image_dir)
     report(clips_csv, faults)
-    subjects = np.array([relative_name(path, image_dir) for path in annotations.paths], dtype=object)
-    for clip in clips.values():
-        subjects[clip.rows] = clip.subject
+    in_order = sorted(clips.values(), key=lambda clip: clip.first)
+    subjects = np.array([in_order[0].subject] * len(annotations), dtype=object)
+    for clip in in_order:
+        subjects[clip.first :] = clip.subject
     return subjects
 
 

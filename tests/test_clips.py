@@ -71,6 +71,25 @@ def test_all_faults_are_listed_at_once(read):
     assert [fault.split(", ", 1)[1][:7] for fault in error.value.faults] == ["line 4:"] * 2 + ["line 5:"] * 2
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('x,Ann,wave,b/0.png,b/1.png,"ok\ny,Bob,wave,b/2.png,b/3.png,ok"\n', "line 2: a quotation mark is not closed"),
+        ('x,Ann,"wave,b/0.png,b/1.png\ny,Bob,wave,b/2.png,b/3.png\n', "line 2: a quotation mark is not closed"),
+    ],
+)
+def test_a_quotation_mark_swallows_no_clips(read, text, named):
+    with pytest.raises(ClipError, match=named):
+        read(text)
+
+
+def test_another_encoding_is_named(tmp_path, annotations):
+    lines = "x,Ann,zur\u00fcck,b/0.png,b/1.png\ny,Bob,zur\u00fcck,b/2.png,b/3.png\n"
+    (tmp_path / "clips.csv").write_text(HEADER + lines, encoding="latin-1")
+    with pytest.raises(ClipError, match="line 2: holds characters that are not UTF-8"):
+        read_clips(tmp_path / "clips.csv", annotations)
+
+
 def test_a_file_of_one_subject_is_read(read):
     assert len(read("x,Ann,wave,a/0.png,a/1.png\ny,Ann,sit,b/0.png,b/1.png\n")) == 2
 

@@ -1,5 +1,7 @@
 """Clips as samples: landmarks and frames, their augmentation, and batches of them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -177,10 +179,15 @@ def test_clips_of_other_actions_and_empty_sets_are_refused(data):
 
 def test_clips_and_labels_of_other_annotations_are_refused(data, pictures):
     annotations, clips, _ = data
-    with pytest.raises(ValueError, match="a clip ends in row 11, but there are 9 images"):
+    with pytest.raises(ValueError, match="the clip 's' ends in row 11, but there are 9 images"):
         SequenceDataset(annotations.select(slice(0, 9)), clips)
     with pytest.raises(ValueError, match="the annotations have 20 joints, the skeleton 16"):
         SequenceDataset(annotations, clips, skeleton=MPII16)
+    known = [replace(clips[0], first_image="0.png", last_image="6.png")]
+    with pytest.raises(
+        ValueError, match=r"'w' has 0\.png in row 0, these annotations 11\.png: read the clips with these"
+    ):
+        SequenceDataset(annotations.select(slice(None, None, -1)), known)
     annotations, clips = pictures
     with pytest.raises(ValueError, match="pose_labels are of other images"):
         ClipDataset(annotations, clips, pose_labels=annotations.select(slice(None, None, -1)))
@@ -197,9 +204,16 @@ def test_joints_in_space_come_back_by_name(tmp_path, data):
     others = Annotations([*annotations.paths, "other.png"], np.ones((13, 20, 2)))
     with pytest.raises(AnnotationError, match=r"lacks 1 images of .*other\.png"):
         read_joints_3d(tmp_path / "joints.txt", others)
+    with pytest.raises(FileExistsError):
+        write_joints_3d(tmp_path, {"other.png": points[0]}, CAMERA)
+    assert "other" not in (tmp_path / "joints_3d.txt").read_text()
+    text = (tmp_path / "joints_3d.txt").read_text().splitlines()
+    text[0] = " ".join([*text[0].split()[:-3], "0", "0", "0"])
+    (tmp_path / "joints_3d.txt").write_text("\n".join(["# ours", *text]) + "\n")
+    assert np.isnan(read_joints_3d(tmp_path / "joints.txt", annotations).points).sum() == 3
     with open(tmp_path / "joints_3d.txt", "a") as file:
         file.write("x.png 1 2 3\n")
-    with pytest.raises(AnnotationError, match="line 13: expected an image name and 60 numbers"):
+    with pytest.raises(AnnotationError, match="line 14: expected an image name and 60 numbers"):
         read_joints_3d(tmp_path / "joints.txt", annotations)
 
 

@@ -167,6 +167,10 @@ def test_what_does_not_fit_is_refused(data):
         fit(config.build_head(3), train, other, config)
     with pytest.raises(ValueError, match="the model knows 4 actions, the data have 3"):
         evaluate(config.build_head(4), valid)
+    head = config.build_head(3)
+    head.actions = ["up", "down", "rest"]
+    with pytest.raises(ValueError, match=r"knows the actions up, down, rest, .* actions=model\.actions"):
+        evaluate(head, valid)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(data):

@@ -149,7 +149,49 @@ def test_real_videos_are_read(pose_data):
     films = [film for film in films if film.suffix in (".avi", ".mp4")]
     assert len(films) == 2
     for film in films:
-        assert next(read_frames(film)).ndim == 3
+        assert sum(frame.ndim == 3 for frame in read_frames(film)) > 20
+
+
+def test_a_folder_of_images_is_a_stream(head, write_image):
+    for number in (9, 10):
+        path = write_image(f"folder/f{number}.png", np.full((40, 40, 3), 20 * number, np.uint8))
+    assert [frame[0, 0, 0] for frame in read_frames(Path(path).parent)] == [180, 200]
+    torch.manual_seed(0)
+    stream = SlidingWindow(head, pose=hg1(channels=16))
+    assert len(list(stream.run(str(Path(path).parent)))) == 2
+    assert len(list(stream.run([path]))) == 1
+
+
+def test_a_video_that_breaks_off_is_named(video, monkeypatch):
+    class Damaged:
+        """Says that it has nine frames, and gives three."""
+
+        def __init__(self, path):
+            self.frames = iter(frames(3))
+
+        def read(self):
+            frame = next(self.frames, None)
+            return frame is not None, frame
+
+        def get(self, what):
+            return 9.0 if what == cv2.CAP_PROP_FRAME_COUNT else 0.0
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Damaged)
+    with pytest.raises(ImageError, match="breaks off after 3 of 9 frames"):
+        list(read_frames(video))
+    with pytest.raises(ValueError, match="index is 0 or more, not -1"):
+        next(read_frames(-1))
+
+
+def test_landmarks_of_another_skeleton_do_not_stay_in_the_window(head):
+    stream = SlidingWindow(head)
+    stream.push_landmarks(landmarks()[0])
+    with pytest.raises(ValueError, match=r"expected landmarks \(20, 2\), got \(19, 2\)"):
+        stream.push_landmarks(landmarks()[0][:19])
+    assert stream.push_landmarks(landmarks()[1]).action in ACTIONS
 
 
 def test_what_is_no_video_is_named(tmp_path):

@@ -15,6 +15,7 @@ from pose import (
     KINECT20,
     Augmentation,
     Generic,
+    Predictor,
     Skeleton,
     TrainConfig,
     evaluate,
@@ -311,3 +312,8 @@ def test_without_tensorboard_the_message_says_what_to_install(folder, tmp_path, 
     with pytest.raises(ImportError, match="pip install tensorboard"):
         train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, tensorboard=True))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_model_knows_its_input_size(folder, tmp_path):
+    model, _ = train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1))
+    assert Predictor(model).inp_res == TINY["inp_res"]

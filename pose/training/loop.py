@@ -34,7 +34,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
         history.csv.
     resume: go on from last.safetensors; the result is that of a training that was never interrupted.
     on_epoch: called with the history after each epoch, to draw curves, say.
-    Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors.
+    Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors, and `model.about`
+    what is known of them: the input size, say, which `Predictor` needs.
     Raises FileExistsError where `run_dir` holds a training already and `resume` is false; ValueError where model, data
     and configuration do not fit each other, or the training to resume had other hyperparameters or images;
     FloatingPointError where the loss is no longer finite.
@@ -75,7 +76,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
                 board(row)
             if on_epoch:
                 on_epoch(state.history)
-    model.load_state_dict(distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors")[0]))
+    best, model.about = distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors"))
+    model.load_state_dict(best)
     return state.history
 
 
