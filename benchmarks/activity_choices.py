@@ -17,7 +17,7 @@ from pose_accuracy import processor
 
 import har
 
-SEEDS = (0, 1)
+SEEDS = (0,)  # three folds and 324 predictions a row: differences below two points mean little
 NO_AUGMENTATION = har.MotionAugmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -33,18 +33,17 @@ CHOICES = {
     "no augmentation": replace(CONFIG, augmentation=NO_AUGMENTATION),
     "no turning, no tilting": augmented(turn=0, tilt=0),
     "no other build": augmented(build=0),
-    "no noise, no joint drop-out": augmented(noise=0, drop=0),
-    "no crop, no speed": augmented(crop=0, speed=0),
     "no velocities": replace(CONFIG, velocities=False),
     "pooling: last state": replace(CONFIG, pooling="last"),
-    "pooling: maximum": replace(CONFIG, pooling="max"),
     "one direction": replace(CONFIG, bidirectional=False),
-    "its own frames, not 32 moments": replace(CONFIG, frames=0),
     "learning rate 1e-3": replace(CONFIG, learning_rate=1e-3),
     "no averaging of weights": replace(CONFIG, ema_decay=0.0),
+    "its own frames, not 32 moments": replace(CONFIG, frames=0),
     "dropout 0.3": replace(CONFIG, dropout=0.3),
+    "no noise, no joint drop-out": augmented(noise=0, drop=0),
+    "no crop, no speed": augmented(crop=0, speed=0),
+    "pooling: maximum": replace(CONFIG, pooling="max"),
     "LSTM 64 wide": replace(CONFIG, hidden=64),
-    "two layers": replace(CONFIG, layers=2),
 }
 
 
@@ -65,9 +64,9 @@ def main(argv=None):
     started, default = time.perf_counter(), None
     for name, config in CHOICES.items():
         accuracies = har.run_protocol(folds, annotations, config, SEEDS, joints_3d).accuracies
-        mean, spread = accuracies.mean(), accuracies.std(ddof=1)
+        mean = accuracies.mean()
         default = mean if default is None else default
-        lines.append(f"| {name} | {mean:.3f} ± {spread:.3f} | {100 * (mean - default):+.1f} |")
+        lines.append(f"| {name} | {mean:.3f} | {100 * (mean - default):+.1f} |")
         print(lines[-1], f"{time.perf_counter() - started:.0f} s", flush=True)
         args.out.write_text("\n".join(lines) + "\n")
 

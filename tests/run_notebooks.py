@@ -66,12 +66,13 @@ def write_figures(notebook, name, out):
     return paths
 
 
-def accuracy(notebook):
-    """The validation PCK@0.2 that an executed training notebook printed, as text."""
+def accuracies(notebook):
+    """What an executed training notebook printed: the hourglass's PCK@0.2 and the recogniser's accuracy, as text."""
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
-    found = re.search(r"hourglass .*'pck@0\.2': ([0-9.]+)", printed)
-    return found.group(1) if found else "none"
+    patterns = (r"hourglass .*'pck@0\.2': ([0-9.]+)", r"leave one subject out: accuracy ([0-9.]+)")
+    found = [re.search(pattern, printed) for pattern in patterns]
+    return [match.group(1) if match else "none" for match in found]
 
 
 def main(out):
@@ -83,11 +84,13 @@ def main(out):
         figures = write_figures(notebook, name, out)
         print(f"── {time.perf_counter() - started:.0f} s, {len(figures)} figures\n", flush=True)
         if name == "training":
-            reached = accuracy(notebook)
-    expected = accuracy(nbformat.read(NOTEBOOKS / "training.ipynb", as_version=4))
+            reached = accuracies(notebook)
+    expected = accuracies(nbformat.read(NOTEBOOKS / "training.ipynb", as_version=4))
     print(f"executed notebooks and figures: {out}")
-    print(f"checkpoint:                     {latest_run(PROJECT / 'runs') / 'best.safetensors'}")
-    print(f"validation PCK@0.2:             {reached}; about {expected} is what you should see")
+    for kind in ("pose", "activity"):
+        print(f"checkpoint:                     {latest_run(PROJECT / 'runs', kind) / 'best.safetensors'}")
+    for what, now, usual in zip(("validation PCK@0.2", "actions, new people"), reached, expected, strict=True):
+        print(f"{what + ':':32}{now}; about {usual} is what you should see")
 
 
 if __name__ == "__main__":
