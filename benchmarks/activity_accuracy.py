@@ -52,18 +52,19 @@ def main(argv=None):
     parser.add_argument("--data", type=Path, required=True, help="folder with joints.txt, clips.csv, joints_3d.txt")
     parser.add_argument("--out", type=Path, required=True, help="folder for table, predictions and figures")
     parser.add_argument("--only", default="", help="only the protocols whose titles begin so")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="(%(default)s)")
     args = parser.parse_args(argv)
 
     config = MIRRORED if args.set == "utkinect" else CONFIG
     annotations, clips, joints_3d = read_set(args.data)
     args.out.mkdir(parents=True, exist_ok=True)
     parameters = sum(p.numel() for p in CONFIG.build_head(len(har.actions_of(clips))).parameters())
-    lines = [f"{args.set}: {len(clips)} clips, {parameters / 1e6:.2f} M parameters, seeds {SEEDS}, {processor()}"]
+    lines = [f"{args.set}: {len(clips)} clips, {parameters / 1e6:.2f} M parameters, seeds {args.seeds}, {processor()}"]
     print(lines[0])
     chosen = {t: folds for t, folds in protocols(args.set, clips).items() if t.startswith(args.only)}
     for title, folds in chosen.items():
         started = time.perf_counter()
-        result = har.run_protocol(folds, annotations, config, SEEDS, joints_3d)
+        result = har.run_protocol(folds, annotations, config, args.seeds, joints_3d)
         minutes = (time.perf_counter() - started) / 60
         lines.append(f"{title:40} {result}  each seed {result.accuracies.round(3)}, {minutes:.1f} minutes")
         print(lines[-1], flush=True)
