@@ -62,6 +62,11 @@ class HarConfig:
         for name in ("hidden", "layers", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.frames < 0 or self.frames == 1:
+            raise ValueError(f"frames must be 2 or more, or 0 for each clip's own, not {self.frames}")
+        for name in ("dropout", "label_smoothing", "ema_decay", "warmup"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is a share from 0 to below 1, not {getattr(self, name)}")
 
     def build_head(self, num_actions, skeleton=KINECT20):
         """A freshly initialised `ActivityHead`, the same for the same seed."""

@@ -22,19 +22,25 @@ def predict_annotations(predictor, images, cache_dir=None, least=0.0):
     cache_dir: a folder that keeps the result, or None. It is found again only for the same weights, settings, image
         names and image contents.
     least: landmarks of less confidence are missing.
-    Returns `Annotations`, in the order of `images`. Raises what `Predictor.predict` raises; ValueError for a damaged
-    file in `cache_dir`.
+    Returns `Annotations`, in the order of `images`. Raises what `Predictor.predict` raises.
     """
     paths = [str(path) for path in listed(images)]
     cache = Path(cache_dir) / f"landmarks_{_key(predictor, paths)}.safetensors" if cache_dir else None
-    if cache and cache.exists():
-        found = load_tensors(cache)[0]
-    else:
+    found = _from(cache) if cache else None
+    if found is None:
         found = _predict(predictor, paths)
         if cache:
             save_tensors(cache, found, {"kind": "predicted landmarks", "images": len(paths)})
     landmarks = np.where((found["confidence"] >= least)[..., None], found["landmarks"], np.nan)
     return Annotations(paths, landmarks)
+
+
+def _from(cache):
+    """What a file of the cache holds, or None where it is not there or damaged."""
+    try:
+        return load_tensors(cache)[0]
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _predict(predictor, paths):

@@ -114,6 +114,15 @@ def test_another_configuration_or_other_data_cannot_go_on(data, tmp_path):
             fit(config.build_head(3), other, valid, config, tmp_path / "run", resume=True)
 
 
+def test_a_training_without_its_best_weights_cannot_go_on(data, tmp_path):
+    train, valid = data
+    config = HarConfig(**TINY | {"epochs": 1})
+    fit(config.build_head(3), train, valid, config, tmp_path / "run")
+    (tmp_path / "run" / "best.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"best\.safetensors is gone"):
+        fit(config.build_head(3), train, valid, config, tmp_path / "run", resume=True)
+
+
 def test_the_best_epoch_is_kept_with_actions_and_window(data, tmp_path):
     train, valid = data
     config = HarConfig(**TINY | {"epochs": 5})

@@ -149,8 +149,13 @@ def test_other_skeletons_and_wrong_options():
         ActivityHead(3, 16)
     with pytest.raises(ValueError, match="pooling is one of attention_max"):
         ActivityHead(3, pooling="median")
-    with pytest.raises(ValueError, match="hidden must be at least 1"):
-        HarConfig(hidden=0)
+    for name, value, message in (
+        ("hidden", 0, "hidden must be at least 1"),
+        ("frames", 1, "frames must be 2 or more, or 0"),
+        ("ema_decay", 1.5, "ema_decay is a share from 0 to below 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            HarConfig(**{name: value})
 
 
 def test_the_same_seed_gives_the_same_head():

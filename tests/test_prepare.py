@@ -461,6 +461,14 @@ def test_utkinect_fits_the_camera_to_hand_labelled_images(raw, out, tmp_path):
         utkinect.find_camera({}, tmp_path / "other.txt")
 
 
+def test_utkinect_names_a_damaged_file(raw, out):
+    write_utkinect(raw, LABELS)
+    with open(raw / "joints" / "joints_s02_e01.txt", "a") as file:
+        file.write("104 0.5 0.3")
+    with pytest.raises(ValueError, match=r"joints_s02_e01\.txt: is damaged"):
+        utkinect.prepare(raw, out)
+
+
 def test_utkinect_reports_a_line_that_is_no_label(raw, out):
     write_utkinect(raw, LABELS + "jump 3\n")
     with pytest.raises(ValueError, match=r"actionLabel\.txt, line 13: 'jump 3' is neither"):

@@ -224,11 +224,17 @@ def test_predicted_landmarks_are_cached_by_weights_and_images(tiny_annotations, 
     assert len(calls) == 4
     predict_annotations(predictor, tmp_path / "images", folder)  # a folder is its images sorted by name
     assert len(calls) == 4
+    for file in folder.glob("*"):
+        file.write_bytes(file.read_bytes()[:100])  # damaged
+    np.testing.assert_array_equal(
+        predict_annotations(predictor, paths, folder).landmarks, predict_annotations(predictor, paths, folder).landmarks
+    )
+    assert len(calls) == 5
     predictor.flip_test = True
     predict_annotations(predictor, paths, folder)
     predictor.model.settings["sigma"] = 2.0
     predict_annotations(predictor, paths, folder)
-    assert len(calls) == 6
+    assert len(calls) == 7
 
 
 def test_unsure_landmarks_are_missing(tiny_annotations):

@@ -81,7 +81,10 @@ def read_recording(path):
 
     Of lines with the same number the first is taken. A joint at (0, 0, 0) was not tracked and becomes NaN.
     """
-    table = np.loadtxt(path, ndmin=2)
+    try:
+        table = np.loadtxt(path, ndmin=2)
+    except ValueError as error:
+        raise ValueError(f"{path}: is damaged ({error}); take it from the archive again") from None
     if table.shape[1] != 1 + 3 * len(JOINTS):
         raise ValueError(f"{path}: expected {1 + 3 * len(JOINTS)} numbers a line, found {table.shape[1]}")
     frames, rows = np.unique(table[:, 0].astype(int), return_index=True)

@@ -74,6 +74,8 @@ class TrainingState:
         tensors, about = distributed.from_first(lambda: load_tensors(last))
         if "history" not in about:
             raise ValueError(f"{last}: is no training that could go on; choose another run_dir")
+        if about["history"] and not distributed.from_first((run_dir / "best.safetensors").exists):
+            raise FileNotFoundError(f"{run_dir / 'best.safetensors'} is gone; the training cannot go on without it")
         self._check_same(last, about["config"])
         self.model.load_state_dict(_part(tensors, "model"))
         self.average.load_state_dict(_part(tensors, "average"))
