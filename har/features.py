@@ -15,7 +15,7 @@ def fill_missing(landmarks, lengths):
     """
     steps = torch.arange(landmarks.shape[1], device=landmarks.device)
     known = landmarks.isfinite().all(dim=-1) & (steps < lengths[:, None])[:, :, None]  # (N, T, K)
-    if known.all():
+    if not known.is_cuda and known.all():  # the usual case; asking would make a GPU wait
         return landmarks, known[:, 0]
     landmarks = torch.where(known[..., None], landmarks, 0.0)
     seen = known.any(dim=1)
@@ -51,7 +51,7 @@ def normalise(landmarks, lengths, seen, skeleton):
 
 def _mean_seen(landmarks, seen, joints):
     """The mean place (N, T, 1, 2) of those `joints` that are seen, or of all seen joints where none of them is."""
-    if joints and seen[:, joints].all():
+    if joints and not seen.is_cuda and seen[:, joints].all():
         return landmarks[:, :, joints].mean(dim=2, keepdim=True)
     chosen = torch.zeros_like(seen)
     chosen[:, joints] = seen[:, joints]

@@ -18,7 +18,7 @@ AT_ONCE = 256  # images between two movements of the progress bar
 def predict_annotations(predictor, images, cache_dir=None, least=0.0):
     """The landmarks that a `Predictor` finds, as `Annotations`, which everything takes in place of labelled ones.
 
-    images: a folder (its images sorted by name, sub-folders too) or a list of paths, such as `annotations.paths`.
+    images: a folder (its images by name, 9 before 10, sub-folders too) or a list of paths, such as `annotations.paths`.
     cache_dir: a folder that keeps the result, or None. It is found again only for the same weights, settings, image
         names and image contents.
     least: landmarks of less confidence are missing.

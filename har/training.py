@@ -40,9 +40,9 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     on_epoch: called with the history after each epoch.
     Returns the history, a dictionary an epoch. `model` then holds the best averaged weights, is in evaluation mode, and
     has `model.actions`.
-    Raises FileExistsError where `run_dir` holds a training already and `resume` is false; ValueError where the data do
-    not fit, or the training to resume had other hyperparameters or data; FloatingPointError where the loss is no
-    longer finite.
+    Raises FileExistsError where `run_dir` holds a training already and `resume` is false, FileNotFoundError where the
+    best weights of the training to resume are gone; ValueError where the data do not fit, or the training to resume had
+    other hyperparameters or data; FloatingPointError where the loss is no longer finite.
     """
     _check(model, train_data, valid_data)
     keep_freed_memory()
@@ -59,9 +59,8 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     ):
         while not state.finished:
             epoch = len(state.history)
-            torch.manual_seed(
-                config.seed * 100_003 + epoch
-            )  # the dropout of an epoch does not depend on the ones before
+            # So the dropout of an epoch does not depend on the epochs before, which a resumed training has not seen.
+            torch.manual_seed(config.seed * 100_003 + epoch)
             train_data.set_epoch(epoch)
             row = {"epoch": epoch + 1} | _train_epoch(state, train_data, device)
             if valid_data is not None:
@@ -124,7 +123,14 @@ def _state(model, train_data, valid_data, config):
 
 def _fingerprint(data):
     """A number that tells training data from others, in everything that the result depends on."""
-    facts = (data.clips, data.actions, data.augmentation, data.seed, getattr(data, "inp_res", 0))
+    facts = (
+        data.clips,
+        data.actions,
+        data.augmentation,
+        data.seed,
+        getattr(data, "inp_res", 0),
+        getattr(data, "frames", 0),
+    )
     number = zlib.crc32(repr(facts).encode(), fingerprint(data.annotations))
     if getattr(data, "joints_3d", None) is not None:
         number = zlib.crc32(data.joints_3d.points.tobytes(), number)

@@ -76,7 +76,7 @@ class Predictor:
     def predict(self, images, boxes=None):
         """A list of `Prediction`, one an image.
 
-        images: the path of an image, a folder of images (with its sub-folders, sorted by name), an array (H, W, 3)
+        images: the path of an image, a folder of images (and sub-folders; by name, 9 before 10), an array (H, W, 3)
             uint8 RGB, or a list of paths and arrays.
         boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network looks at the
             whole image first, and then again at the box of the landmarks that it found.

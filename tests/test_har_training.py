@@ -293,3 +293,12 @@ def test_checkpoints_of_other_kinds_are_refused(tmp_path):
         load_model(tmp_path / "pose.safetensors")
     with pytest.raises(ValueError, match="holds no hourglass but: activity head"):
         load_pose(tmp_path / "head.safetensors")
+
+
+def test_end_to_end_on_another_number_of_frames_cannot_go_on(pictures, tmp_path):
+    annotations, clips = pictures
+    config = HarConfig(epochs=1, batch_size=2)
+    few, more = (ClipDataset(annotations, clips, is_train=True, inp_res=64, frames=n) for n in (2, 3))
+    fit(whole(), few, None, config, tmp_path / "run")
+    with pytest.raises(ValueError, match="data was"):
+        fit(whole(), more, None, config, tmp_path / "run", resume=True)
