@@ -66,10 +66,12 @@ class MotionAugmentation:
         """The joints (T, K, 3) with limbs of other lengths, each limb moved along with the one that it hangs on."""
         factors = 1 + rng.uniform(-self.build, self.build, len(skeleton))
         factors = (factors + factors[skeleton.mirrored]) / 2
+        inner, outer = np.transpose(skeleton.limb_indices)
+        longer = np.nan_to_num(joints[:, outer] - joints[:, inner])  # a limb that is missing moves nothing
+        longer *= (factors[outer] - 1)[:, None]
         shift = np.zeros_like(joints)
-        for inner, outer in skeleton.limb_indices:
-            limb = np.nan_to_num(joints[:, outer] - joints[:, inner])  # one that is missing moves nothing
-            shift[:, outer] = shift[:, inner] + (factors[outer] - 1) * limb
+        for limb, (a, b) in enumerate(skeleton.limb_indices):
+            shift[:, b] = shift[:, a] + longer[:, limb]
         return joints + shift
 
     def blur(self, landmarks, rng, skeleton):

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 from har.augmentation import MotionAugmentation
 from har.clips import actions_of
 from pose.augmentation import Augmentation
-from pose.geometry import center_and_scale, crop_matrix, transform_landmarks, whole_image_box
+from pose.geometry import center_and_scale, crop_matrix, invert, transform_landmarks, whole_image_box
 from pose.images import read_image, warp
 from pose.skeleton import KINECT20
 
@@ -69,13 +69,15 @@ class SequenceDataset(_ClipSamples):
 
 
 class ClipDataset(_ClipSamples):
-    """Samples `(frames, label, tpts)` for end-to-end training.
+    """Samples `(frames, label, tpts, to_image)` for end-to-end training.
 
-    frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, all cut with the one square that holds the whole clip.
+    frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, the person cut out of each frame anew.
     label: int. tpts: (T, K, 2) float32, the labelled landmarks in heatmap px, NaN where not labelled.
+    to_image: (T, 2, 3) float32, the affine matrices that take heatmap px to image px, so that the person's way through
+        the image is not lost. In training those of the crop before augmentation: it turns and shifts the person.
 
-    annotations: whose landmarks make the square, labelled or predicted. clips, actions, is_train, seed: as in
-        `SequenceDataset`.
+    annotations: whose landmarks make each frame's square, labelled or predicted; where a frame has none, those of the
+        whole clip do. clips, actions, is_train, seed: as in `SequenceDataset`.
     augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by the side.
     pose_labels: `Annotations` of the same rows, labelled, for the loss of the pose, or None: then tpts is NaN.
     frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
@@ -96,22 +98,29 @@ class ClipDataset(_ClipSamples):
         rng = np.random.default_rng((self.seed, self.epoch, index))
         rows = clip.first + self._chosen(len(clip), rng)
         pictures = [read_image(self.annotations.paths[row]) for row in rows]
-        center, scale, rot = *self._box(clip, pictures[0]), 0.0
+        center, scale, rot = *self._boxes(clip, rows, pictures[0]), 0.0
+        to_image = invert(crop_matrix(center, scale, rot, self.out_res))
         if self.is_train:
             center, scale, rot = self.augmentation.move_box(center, scale, rng)
-        matrix = crop_matrix(center, scale, rot, self.inp_res)
-        crops = [warp(picture, matrix, self.inp_res) for picture in pictures]
+        matrices = crop_matrix(center, scale, rot, self.inp_res)
+        crops = [warp(picture, matrix, self.inp_res) for picture, matrix in zip(pictures, matrices, strict=True)]
         frames = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         if self.is_train:
             frames = self.augmentation.change_light(frames, rng)
-        return frames.float() / 255, self.labels[index], self._tpts(rows, center, scale, rot)
+        tpts = self._tpts(rows, center, scale, rot)
+        return frames.float() / 255, self.labels[index], tpts, torch.from_numpy(to_image.astype(np.float32))
 
-    def _box(self, clip, picture):
-        """Center and scale of the square that holds a whole clip; the whole picture where it has no landmark."""
-        landmarks = self.annotations.landmarks[clip.rows]
-        if np.isfinite(landmarks).any():
-            return center_and_scale(landmarks.reshape(-1, 2))
-        return whole_image_box(picture.shape[1], picture.shape[0])
+    def _boxes(self, clip, rows, picture):
+        """Centers (T, 2) and scales (T,) of the squares around the person in `rows`; the whole clip's, or where that
+        has no landmark, either, the whole picture's, stands in."""
+        center, scale = center_and_scale(self.annotations.landmarks[rows])
+        missing = np.isnan(scale)
+        if missing.any():
+            landmarks = self.annotations.landmarks[clip.rows].reshape(-1, 2)
+            somewhere = np.isfinite(landmarks).all(axis=1).any()
+            whole = center_and_scale(landmarks) if somewhere else whole_image_box(picture.shape[1], picture.shape[0])
+            center[missing], scale[missing] = whole
+        return center, scale
 
     def _chosen(self, length, rng):
         """Which of `length` frames are taken, ascending."""
@@ -154,8 +163,8 @@ def collate_clips(samples):
     """A batch of samples from `SequenceDataset` or `ClipDataset`.
 
     Returns (padded, lengths, labels): padded (N, T, …), the samples' first tensors with NaN (landmarks) or zeros
-    (frames) behind the shorter ones; lengths (N,) int64, labels (N,) int64. From `ClipDataset` also tpts (N, T, K, 2),
-    padded with NaN.
+    (frames) behind the shorter ones; lengths (N,) int64, labels (N,) int64. From `ClipDataset` also tpts (N, T, K, 2)
+    and to_image (N, T, 2, 3), padded with NaN.
     """
     sequences, labels, *more = zip(*samples, strict=True)
     lengths = torch.tensor([len(sequence) for sequence in sequences])

@@ -89,9 +89,10 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     device = torch.device(device or default_device())
     model = model.to(device).eval()
     logits = []
-    for padded, lengths, *_ in DataLoader(dataset, batch_size, num_workers=workers, collate_fn=collate_clips):
+    for batch in DataLoader(dataset, batch_size, num_workers=workers, collate_fn=collate_clips):
+        padded, lengths, _, *places = (tensor.to(device) for tensor in batch)
         with torch.inference_mode():
-            logits.append(model(padded.to(device), lengths.to(device)))
+            logits.append(model(padded, lengths, *places[1:]))  # places: those to_image of a `ClipDataset`
     probabilities = F.softmax(torch.cat(logits).double(), dim=1).cpu().numpy()
     if probabilities.shape[1] != len(dataset.actions):
         raise ValueError(

@@ -63,19 +63,25 @@ class HourglassLSTM(nn.Module):
             self.head.norm.eval()
         return self
 
-    def forward(self, clips, lengths):
+    def forward(self, clips, lengths, to_image=None):
         """The scores of the actions: logits (N, num_actions) float32.
 
-        clips: (N, T, 3, S, S) float, RGB in 0 … 1, cut alike through a clip; lengths: (N,) int, frames of each clip.
+        clips: (N, T, 3, S, S) float, RGB in 0 … 1; lengths: (N,) int, frames of each clip.
+        to_image: (N, T, 2, 3), the affine matrices from each frame's heatmap px to image px, as `ClipDataset` gives
+            them; None where all frames of a clip are cut alike.
         """
-        return self.logits_and_heatmaps(clips, lengths)[0]
+        return self.logits_and_heatmaps(clips, lengths, to_image)[0]
 
-    def logits_and_heatmaps(self, clips, lengths):
+    def logits_and_heatmaps(self, clips, lengths, to_image=None):
         """`forward`, and each stack's heatmaps (M, K, S/4, S/4) of the M frames, clip after clip, without padding."""
         valid = torch.arange(clips.shape[1], device=clips.device) < lengths.to(clips.device)[:, None]
         heatmaps = self.heatmaps(clips[valid])
         landmarks = heatmaps[-1].new_full((*valid.shape, self.pose_model.num_joints, 2), torch.nan)
-        landmarks[valid] = read_out(heatmaps[-1])
+        places = read_out(heatmaps[-1])  # (M, K, 2)
+        if to_image is not None:
+            matrices = to_image[valid]
+            places = places @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
+        landmarks[valid] = places
         return self.head(landmarks, lengths), heatmaps
 
     def heatmaps(self, frames):

@@ -38,7 +38,7 @@ class SlidingWindow:
     window: how many frames to look at; by default the median length of the training clips. The first frames are
         judged by those that there are.
     The answer is the one that the model gives for a batch of the same landmarks. Frames go through a `Predictor`, which
-    finds the person anew in each; also those of a `HourglassLSTM`, which in training saw one square a clip.
+    finds the person anew in each.
     `rate` is the number of frames a second from the first to the newest, everything included.
     Raises ValueError where no window is known, or the model does not know its actions.
     """

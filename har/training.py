@@ -146,12 +146,12 @@ def _train_epoch(state, train_data, device):
     loader = _loader(train_data, config, epoch)
     total, right, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
     model.train()
-    for step, (padded, lengths, labels, *tpts) in enumerate(loader, start=epoch * len(loader)):
+    for step, (padded, lengths, labels, *places) in enumerate(loader, start=epoch * len(loader)):
         rate = config.rate_at(step, config.epochs * len(loader))
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
         labels = labels.to(device)
-        logits, loss = _logits_and_loss(model, padded.to(device), lengths, labels, tpts, config)
+        logits, loss = _logits_and_loss(model, padded.to(device), lengths, labels, places, config)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
@@ -169,15 +169,16 @@ def _train_epoch(state, train_data, device):
     return {"learning_rate": rate, "train_loss": loss, "train_accuracy": right.item() / seen}
 
 
-def _logits_and_loss(model, padded, lengths, labels, tpts, config):
+def _logits_and_loss(model, padded, lengths, labels, places, config):
     """The scores (N, A), and the loss of the action; end to end also of the pose, where landmarks are labelled."""
     if not isinstance(model, HourglassLSTM):
         logits = model(padded, lengths)
         return logits, F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-    logits, heatmaps = model.logits_and_heatmaps(padded, lengths)
+    tpts, to_image = (tensor.to(padded.device) for tensor in places)
+    logits, heatmaps = model.logits_and_heatmaps(padded, lengths, to_image)
     loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-    valid = torch.arange(padded.shape[1]) < lengths[:, None]
-    targets = landmarks_to_heatmaps(tpts[0][valid].to(padded.device), heatmaps[-1].shape[-1], model.pose_model.sigma)
+    valid = torch.arange(padded.shape[1], device=padded.device) < lengths.to(padded.device)[:, None]
+    targets = landmarks_to_heatmaps(tpts[valid], heatmaps[-1].shape[-1], model.pose_model.sigma)
     pose_loss = heatmap_loss(heatmaps, targets, model.pose_model.loss, model.pose_model.sigma)
     return logits, loss + config.pose_weight * pose_loss
 

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
 
 
@@ -26,8 +27,8 @@ class Augmentation:
     light: float = 0.3
 
     def move_box(self, center, scale, rng):
-        """A randomly moved crop: center (2,) px, scale, rot in degrees."""
-        side = 200 * scale
+        """A randomly moved crop: center (..., 2) px, scale (...), rot in degrees; several crops move alike."""
+        side = 200 * np.asarray(scale)[..., None]
         center = center + rng.uniform(-self.shift, self.shift, 2) * side
         scale = scale * (1 + rng.uniform(-self.scale, self.scale))
         rot = rng.uniform(-self.rot, self.rot) if rng.random() < self.rot_share else 0.0

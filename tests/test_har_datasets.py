@@ -231,15 +231,19 @@ def pictures(write_image):
     return annotations, [Clip("w", "Ann", "walk", "w", 0, 5), Clip("r", "Bob", "run", "r", 6, 8)]
 
 
-def test_frames_are_cut_alike_and_hold_the_whole_clip(pictures):
+def to_the_image(tpts, to_image):
+    return tpts @ to_image[:, :, :2].mT + to_image[:, None, :, 2]
+
+
+def test_the_person_is_cut_out_of_each_frame_and_the_way_to_the_image_is_known(pictures):
     annotations, clips = pictures
     dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=128)
-    frames, label, tpts = dataset[0]
-    assert (frames.shape, tpts.shape, label) == ((6, 3, 128, 128), (6, 20, 2), 1)
-    assert tpts.min() > 0
-    assert tpts.max() < 31
-    steps = (tpts[1:] - tpts[:-1]).reshape(-1, 2)
-    assert_close(steps, steps[:1].expand_as(steps), atol=1e-4, rtol=0)  # one square for the clip: an even walk
+    frames, label, tpts, to_image = dataset[0]
+    assert (frames.shape, tpts.shape, to_image.shape, label) == ((6, 3, 128, 128), (6, 20, 2), (6, 2, 3), 1)
+    assert_close(tpts, tpts[:1].expand_as(tpts), atol=1e-4, rtol=0)  # a square that walks along: nobody moves in it
+    middle = (tpts.amax(dim=(0, 1)) + tpts.amin(dim=(0, 1))) / 2
+    assert_close(middle, torch.tensor([15.5, 15.5]), atol=1e-4, rtol=0)
+    assert_close(to_the_image(tpts, to_image), torch.from_numpy(annotations.landmarks[:6]).float(), atol=1e-3, rtol=0)
     places = ((tpts + 0.5) * 4 - 0.5).round().long()
     assert frames[torch.arange(6)[:, None], 0, places[..., 1], places[..., 0]].min() > 0.2  # the dots lie under them
 
@@ -247,9 +251,13 @@ def test_frames_are_cut_alike_and_hold_the_whole_clip(pictures):
 def test_a_training_clip_moves_as_one_and_differs_by_epoch(pictures):
     annotations, clips = pictures
     dataset = ClipDataset(annotations, clips, pose_labels=annotations, is_train=True, inp_res=64)
-    _, _, tpts = dataset[0]
-    steps = (tpts[1:] - tpts[:-1]).reshape(-1, 2)
-    assert_close(steps, steps[:1].expand_as(steps), atol=1e-4, rtol=0)
+    frames, _, tpts, to_image = dataset[0]
+    places = ((tpts + 0.5) * 4 - 0.5).round().long().clamp(0, 63)
+    under = frames[torch.arange(6)[:, None], :, places[..., 1], places[..., 0]].mean()
+    assert under > 3 * frames.mean()  # the dots moved along
+    steps = to_the_image(tpts, to_image).diff(dim=0).reshape(-1, 2)
+    assert_close(steps, torch.tensor([[4.0, 0.0]]).expand_as(steps), atol=1e-3, rtol=0)  # the way stays the person's
+    assert_close(to_image, ClipDataset(annotations, clips, inp_res=64)[0][3])
     brightest = dataset[0][0].max()
     dataset.set_epoch(1)
     assert not torch.equal(dataset[0][2], tpts)
@@ -259,7 +267,7 @@ def test_a_training_clip_moves_as_one_and_differs_by_epoch(pictures):
 def test_long_clips_give_evenly_spread_frames(pictures):
     annotations, clips = pictures
     dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64, frames=3)
-    frames, _, tpts = dataset[0]
+    frames, _, tpts, _ = dataset[0]
     whole = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64)[0]
     assert_close(tpts, whole[2][[1, 3, 5]])
     assert_close(frames, whole[0][[1, 3, 5]])
@@ -268,7 +276,7 @@ def test_long_clips_give_evenly_spread_frames(pictures):
     starts = set()
     for epoch in range(12):
         moving.set_epoch(epoch)
-        starts.add(round(float(moving[0][2][0, 0, 0]), 3))
+        starts.add(round(float(moving[0][3][0, 0, 2]), 3))
     assert len(starts) == 2
 
 
@@ -294,8 +302,9 @@ def test_a_batch_is_padded_and_knows_its_lengths(data, pictures):
     assert_close(padded[1, :5], dataset[1][0])
     annotations, clips = pictures
     dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64)
-    padded, lengths, labels, tpts = collate_clips([dataset[0], dataset[1]])
+    padded, lengths, labels, tpts, to_image = collate_clips([dataset[0], dataset[1]])
     assert (padded.shape, lengths.tolist(), tpts.shape) == ((2, 6, 3, 64, 64), [6, 3], (2, 6, 20, 2))
+    assert to_image.shape == (2, 6, 2, 3)
     assert padded[1, 3:].abs().max() == 0
     assert tpts[1, 3:].isnan().all()
 
@@ -303,6 +312,18 @@ def test_a_batch_is_padded_and_knows_its_lengths(data, pictures):
 def test_a_clip_without_any_landmark_is_shown_whole(pictures):
     annotations, clips = pictures
     nothing = Annotations(annotations.paths, np.full((9, 20, 2), np.nan))
-    frames, _, tpts = ClipDataset(nothing, clips, pose_labels=annotations, inp_res=140)[0]
+    frames, _, tpts, _ = ClipDataset(nothing, clips, pose_labels=annotations, inp_res=140)[0]
     assert frames.shape == (6, 3, 140, 140)
     assert_close(tpts[0], torch.from_numpy(annotations.landmarks[0] + [0, 25]).float() / 4 - 0.375, atol=1e-4, rtol=0)
+
+
+def test_a_frame_without_landmarks_is_cut_as_the_whole_clip(pictures):
+    annotations, clips = pictures
+    landmarks = annotations.landmarks.copy()
+    landmarks[2] = np.nan
+    to_image = ClipDataset(Annotations(annotations.paths, landmarks), clips, inp_res=64)[0][3]
+    corners = to_the_image(torch.tensor([[[-0.5, -0.5], [15.5, 15.5]]]), to_image)  # of each frame's square
+    clip = annotations.landmarks[:6].reshape(-1, 2)
+    middle = torch.from_numpy((clip.min(axis=0) + clip.max(axis=0)) / 2).float()
+    assert_close(corners[2].mean(dim=0), middle, atol=1e-3, rtol=0)
+    assert corners[2, 0, 0] < corners[1, 0, 0]  # larger, since the person walks
