@@ -19,6 +19,7 @@ class HarConfig:
     layers: LSTMs one after the other
     bidirectional: read the clip backwards, too
     pooling: "attention_max", "attention", "max", "mean" or "last", see `ActivityHead`
+    bones: where each limb points is a feature, too
     velocities: the changes from moment to moment are features, too
     frames: moments that each clip is resampled to; 0: its own frames
     dropout: of the pooled states, and between layers
@@ -41,6 +42,7 @@ class HarConfig:
     layers: int = 1
     bidirectional: bool = True
     pooling: str = "attention_max"
+    bones: bool = True
     velocities: bool = True
     frames: int = 32
     dropout: float = 0.7
@@ -70,7 +72,7 @@ class HarConfig:
 
     def build_head(self, num_actions, skeleton=KINECT20):
         """A freshly initialised `ActivityHead`, the same for the same seed."""
-        names = ("hidden", "layers", "bidirectional", "pooling", "velocities", "frames", "dropout")
+        names = ("hidden", "layers", "bidirectional", "pooling", "bones", "velocities", "frames", "dropout")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             options = {name: getattr(self, name) for name in names}

@@ -73,6 +73,18 @@ def resample(sequence, lengths, frames):
     return sequence[clips, below] * (1 - share) + sequence[clips, above] * share
 
 
+def bones(places, seen, skeleton):
+    """Where each limb points: its outer joint relative to its inner one (Shi et al., "Two-Stream Adaptive Graph
+    Convolutional Networks for Skeleton-Based Action Recognition", CVPR 2019).
+
+    places: (N, T, K, 2); seen: (N, K) bool. Returns vectors (N, T, L, 2), zero where a joint is never seen, and which
+    of the limbs are seen (N, L) bool.
+    """
+    inner, outer = [a for a, _ in skeleton.limb_indices], [b for _, b in skeleton.limb_indices]
+    both = seen[:, inner] & seen[:, outer]
+    return (places[:, :, outer] - places[:, :, inner]) * both[:, None, :, None], both
+
+
 def velocities(sequence):
     """The change of each value of (N, T, …) since the frame before; zero in the first frame."""
     return torch.cat([torch.zeros_like(sequence[:, :1]), sequence[:, 1:] - sequence[:, :-1]], dim=1)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from har.features import fill_missing, normalise, resample, velocities
+from har.features import bones, fill_missing, normalise, resample, velocities
 from pose.skeleton import KINECT20
 
 POOLINGS = ("attention_max", "attention", "max", "mean", "last")
@@ -21,13 +21,14 @@ class ActivityHead(nn.Module):
     hidden: the LSTM's width in each direction; layers: LSTMs one after the other; bidirectional: also read backwards.
     pooling: what of the LSTM's states the scores are made of: "last" (each direction's last), "mean", "max" (of each
         unit), "attention" (their mean weighted by a learnt score), or "attention_max" (both).
+    bones: where each limb of the skeleton points is a feature, too.
     velocities: the changes since the moment before are features, too.
     frames: moments that a clip is resampled to, whatever its length; 0 leaves its frames as they are.
     dropout: of the pooled states, and between layers.
     """
 
     def __init__(self, num_actions, num_joints=20, hidden=128, layers=1, bidirectional=True, pooling="attention_max",
-                 velocities=True, frames=32, dropout=0.7, skeleton=KINECT20):  # fmt: skip
+                 bones=True, velocities=True, frames=32, dropout=0.7, skeleton=KINECT20):  # fmt: skip
         super().__init__()
         if len(skeleton) != num_joints:
             raise ValueError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
@@ -35,10 +36,11 @@ class ActivityHead(nn.Module):
             raise ValueError(f"pooling is one of {', '.join(POOLINGS)}, not {pooling!r}")
         self.settings = dict(
             num_actions=num_actions, num_joints=num_joints, hidden=hidden, layers=layers, bidirectional=bidirectional,
-            pooling=pooling, velocities=velocities, frames=frames, dropout=dropout,
+            pooling=pooling, bones=bones, velocities=velocities, frames=frames, dropout=dropout,
         )  # fmt: skip
-        self.skeleton, self.pooling, self.velocities, self.frames = skeleton, pooling, velocities, frames
-        features = 2 * (num_joints + 1) * (1 + velocities)
+        self.skeleton, self.pooling, self.frames = skeleton, pooling, frames
+        self.bones, self.velocities = bones, velocities
+        features = 2 * (num_joints + 1 + bones * len(skeleton.limbs)) * (1 + velocities)
         states = hidden * (1 + bidirectional)
         self.norm = nn.BatchNorm1d(features)
         self.lstm = nn.LSTM(
@@ -78,7 +80,10 @@ class ActivityHead(nn.Module):
         """Features (N, T', F), which of them were ever seen (N, F), and the lengths in moments."""
         landmarks, seen = fill_missing(landmarks, lengths)
         places, way = normalise(landmarks, lengths, seen, self.skeleton)
-        body = torch.cat([places, way], dim=2)  # (N, T, K + 1, 2)
+        if self.bones:
+            vectors, both_seen = bones(places, seen, self.skeleton)
+            places, seen = torch.cat([places, vectors], dim=2), torch.cat([seen, both_seen], dim=1)
+        body = torch.cat([places, way], dim=2)  # (N, T, K + L + 1, 2)
         seen = torch.cat([seen, seen.any(dim=1, keepdim=True)], dim=1)
         if self.frames:
             body = resample(body, lengths, self.frames)

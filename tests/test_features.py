@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.testing import assert_close
 
-from har.features import fill_missing, normalise, resample, velocities
-from pose import KINECT20
+from har.features import bones, fill_missing, normalise, resample, velocities
+from pose import KINECT20, Skeleton
 
 NAN = float("nan")
 
@@ -79,6 +79,17 @@ def test_resampling_is_linear_and_ends_where_the_clip_ends():
     resampled = resample(sequence, torch.tensor([3, 4]), 5)
     assert_close(resampled[..., 0], torch.tensor([[0.0, 5, 10, 15, 20], [0, 0.75, 2.5, 5.25, 9]]))
     assert resample(sequence, torch.tensor([1, 1]), 3)[..., 0].tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_bones_point_from_the_inner_joint_to_the_outer_one():
+    arm = Skeleton(("shoulder", "elbow", "hand"), (("shoulder", "elbow"), ("elbow", "hand")), ("shoulder", "hand"))
+    places = torch.tensor([[1.0, 1], [3, 2], [3, 9]])[None, None]  # (1, 1, 3, 2)
+    vectors, seen = bones(places, torch.tensor([[True, True, True]]), arm)
+    assert vectors[0, 0].tolist() == [[2, 1], [0, 7]]
+    assert seen.tolist() == [[True, True]]
+    vectors, seen = bones(places, torch.tensor([[True, True, False]]), arm)
+    assert vectors[0, 0].tolist() == [[2, 1], [0, 0]]
+    assert seen.tolist() == [[True, False]]
 
 
 def test_velocities_begin_with_zero():
