@@ -42,7 +42,7 @@ class HarConfig:
     layers: int = 1
     bidirectional: bool = True
     pooling: str = "attention_max"
-    bones: bool = True
+    bones: bool = False
     velocities: bool = True
     frames: int = 32
     dropout: float = 0.7

@@ -28,7 +28,7 @@ class ActivityHead(nn.Module):
     """
 
     def __init__(self, num_actions, num_joints=20, hidden=128, layers=1, bidirectional=True, pooling="attention_max",
-                 bones=True, velocities=True, frames=32, dropout=0.7, skeleton=KINECT20):  # fmt: skip
+                 bones=False, velocities=True, frames=32, dropout=0.7, skeleton=KINECT20):  # fmt: skip
         super().__init__()
         if len(skeleton) != num_joints:
             raise ValueError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
