@@ -73,12 +73,13 @@ class ClipDataset(_ClipSamples):
 
     frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, the person cut out of each frame anew.
     label: int. tpts: (T, K, 2) float32, the labelled landmarks in heatmap px, NaN where not labelled.
-    to_image: (T, 2, 3) float32, the affine matrices that take heatmap px to image px, so that the person's way through
-        the image is not lost. In training those of the crop before augmentation: it turns and shifts the person.
+    to_image: (T, 2, 3) float32, the affine matrices that take heatmap px to image px, where the person's way is not
+        lost in squares that go along.
 
-    annotations: whose landmarks make each frame's square, labelled or predicted; where a frame has none, those of the
-        whole clip do. clips, actions, is_train, seed: as in `SequenceDataset`.
+    annotations: whose landmarks make each frame's square, labelled or predicted; where a frame has less than half as
+        many as the clip's best, those of the whole clip do. clips, actions, is_train, seed: as in `SequenceDataset`.
     augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by the side.
+        The hourglass sees other crops, the head the same landmarks in the image.
     pose_labels: `Annotations` of the same rows, labelled, for the loss of the pose, or None: then tpts is NaN.
     frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
     """
@@ -99,7 +100,6 @@ class ClipDataset(_ClipSamples):
         rows = clip.first + self._chosen(len(clip), rng)
         pictures = [read_image(self.annotations.paths[row]) for row in rows]
         center, scale, rot = *self._boxes(clip, rows, pictures[0]), 0.0
-        to_image = invert(crop_matrix(center, scale, rot, self.out_res))
         if self.is_train:
             center, scale, rot = self.augmentation.move_box(center, scale, rng)
         matrices = crop_matrix(center, scale, rot, self.inp_res)
@@ -107,19 +107,20 @@ class ClipDataset(_ClipSamples):
         frames = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         if self.is_train:
             frames = self.augmentation.change_light(frames, rng)
-        tpts = self._tpts(rows, center, scale, rot)
-        return frames.float() / 255, self.labels[index], tpts, torch.from_numpy(to_image.astype(np.float32))
+        to_heatmap = crop_matrix(center, scale, rot, self.out_res)
+        to_image = torch.from_numpy(invert(to_heatmap).astype(np.float32))
+        return frames.float() / 255, self.labels[index], self._tpts(rows, to_heatmap), to_image
 
     def _boxes(self, clip, rows, picture):
         """Centers (T, 2) and scales (T,) of the squares around the person in `rows`; the whole clip's, or where that
-        has no landmark, either, the whole picture's, stands in."""
+        has no landmark, either, the whole picture's, stands in where few landmarks would make a poor one."""
         center, scale = center_and_scale(self.annotations.landmarks[rows])
-        missing = np.isnan(scale)
-        if missing.any():
-            landmarks = self.annotations.landmarks[clip.rows].reshape(-1, 2)
-            somewhere = np.isfinite(landmarks).all(axis=1).any()
-            whole = center_and_scale(landmarks) if somewhere else whole_image_box(picture.shape[1], picture.shape[0])
-            center[missing], scale[missing] = whole
+        landmarks = self.annotations.landmarks[clip.rows]
+        most = np.isfinite(landmarks).all(axis=2).sum(axis=1).max()
+        few = np.isfinite(self.annotations.landmarks[rows]).all(axis=2).sum(axis=1) < max(1, most / 2)
+        if few.any():
+            whole = whole_image_box(picture.shape[1], picture.shape[0])
+            center[few], scale[few] = center_and_scale(landmarks.reshape(-1, 2)) if most else whole
         return center, scale
 
     def _chosen(self, length, rng):
@@ -129,10 +130,9 @@ class ClipDataset(_ClipSamples):
         start = rng.random() if self.is_train else 0.5
         return ((np.arange(self.frames) + start) * length / self.frames).astype(int)
 
-    def _tpts(self, rows, center, scale, rot):
+    def _tpts(self, rows, to_heatmap):
         if self.pose_labels is None:
             return torch.full((len(rows), len(self.skeleton), 2), torch.nan)
-        to_heatmap = crop_matrix(center, scale, rot, self.out_res)
         return torch.from_numpy(transform_landmarks(self.pose_labels.landmarks[rows], to_heatmap).astype(np.float32))
 
 

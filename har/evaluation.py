@@ -90,9 +90,10 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     model = model.to(device).eval()
     logits = []
     for batch in DataLoader(dataset, batch_size, num_workers=workers, collate_fn=collate_clips):
-        padded, lengths, _, *places = (tensor.to(device) for tensor in batch)
+        padded, lengths, _, *more = batch
+        to_image = [matrices.to(device) for matrices in more[1:]]  # of a `ClipDataset`, after tpts
         with torch.inference_mode():
-            logits.append(model(padded, lengths, *places[1:]))  # places: those to_image of a `ClipDataset`
+            logits.append(model(padded.to(device), lengths.to(device), *to_image))
     probabilities = F.softmax(torch.cat(logits).double(), dim=1).cpu().numpy()
     if probabilities.shape[1] != len(dataset.actions):
         raise ValueError(

@@ -67,8 +67,8 @@ class HourglassLSTM(nn.Module):
         """The scores of the actions: logits (N, num_actions) float32.
 
         clips: (N, T, 3, S, S) float, RGB in 0 … 1; lengths: (N,) int, frames of each clip.
-        to_image: (N, T, 2, 3), the affine matrices from each frame's heatmap px to image px, as `ClipDataset` gives
-            them; None where all frames of a clip are cut alike.
+        to_image: (N, T, 2, 3) float, the affine matrices from each frame's heatmap px to image px, as `ClipDataset`
+            gives them, anything behind a clip's end; None where all frames of a clip are cut alike.
         """
         return self.logits_and_heatmaps(clips, lengths, to_image)[0]
 
@@ -79,7 +79,7 @@ class HourglassLSTM(nn.Module):
         landmarks = heatmaps[-1].new_full((*valid.shape, self.pose_model.num_joints, 2), torch.nan)
         places = read_out(heatmaps[-1])  # (M, K, 2)
         if to_image is not None:
-            matrices = to_image[valid]
+            matrices = to_image.to(places)[valid]
             places = places @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
         landmarks[valid] = places
         return self.head(landmarks, lengths), heatmaps

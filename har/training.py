@@ -146,12 +146,12 @@ def _train_epoch(state, train_data, device):
     loader = _loader(train_data, config, epoch)
     total, right, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
     model.train()
-    for step, (padded, lengths, labels, *places) in enumerate(loader, start=epoch * len(loader)):
+    for step, (padded, lengths, labels, *more) in enumerate(loader, start=epoch * len(loader)):
         rate = config.rate_at(step, config.epochs * len(loader))
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
         labels = labels.to(device)
-        logits, loss = _logits_and_loss(model, padded.to(device), lengths, labels, places, config)
+        logits, loss = _logits_and_loss(model, padded.to(device), lengths, labels, more, config)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
@@ -169,12 +169,12 @@ def _train_epoch(state, train_data, device):
     return {"learning_rate": rate, "train_loss": loss, "train_accuracy": right.item() / seen}
 
 
-def _logits_and_loss(model, padded, lengths, labels, places, config):
+def _logits_and_loss(model, padded, lengths, labels, more, config):
     """The scores (N, A), and the loss of the action; end to end also of the pose, where landmarks are labelled."""
     if not isinstance(model, HourglassLSTM):
         logits = model(padded, lengths)
         return logits, F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
-    tpts, to_image = (tensor.to(padded.device) for tensor in places)
+    tpts, to_image = (tensor.to(padded.device) for tensor in more)
     logits, heatmaps = model.logits_and_heatmaps(padded, lengths, to_image)
     loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
     valid = torch.arange(padded.shape[1], device=padded.device) < lengths.to(padded.device)[:, None]

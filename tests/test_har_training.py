@@ -225,6 +225,24 @@ def test_end_to_end_both_parts_learn_and_the_pose_gets_better(pictures, tmp_path
     assert_close(loaded.pose_model.conv1.weight, model.pose_model.conv1.weight)
 
 
+def test_training_and_evaluation_know_where_in_the_image_each_square_lies(pictures):
+    annotations, clips = pictures
+    data = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64)
+    model, seen = whole().eval(), []
+    frames, _, _, to_image = data[0]
+    with torch.no_grad():
+        right = model(frames[None], torch.tensor([4]), to_image[None]).softmax(dim=1)
+        wrong = model(frames[None], torch.tensor([4])).softmax(dim=1)
+    assert (right - wrong).abs().max() > 1e-4
+    found = evaluate(model, data).probabilities[:1]
+    assert_close(torch.from_numpy(found).float(), right.cpu(), atol=1e-5, rtol=0)
+    model.head.register_forward_pre_hook(lambda head, inputs: seen.append(inputs[0]))
+    train = ClipDataset(annotations, clips[:1], ["run", "walk"], is_train=True, inp_res=64)
+    fit(model, train, None, HarConfig(epochs=1, batch_size=1))
+    assert seen[0].min() > -40  # px of the image of 80 × 80: the square is larger
+    assert seen[0].max() > 30  # heatmap px end at 16
+
+
 def test_the_loss_of_the_pose_is_kept_with_its_weight(pictures):
     annotations, clips = pictures
     train = ClipDataset(annotations, clips, is_train=True, pose_labels=annotations, inp_res=64)

@@ -97,6 +97,20 @@ def test_a_joint_that_is_never_seen_counts_as_the_mean_of_all_clips():
     assert x["features"][0, :, 12:14].abs().min() > 0
 
 
+def test_the_bones_of_a_joint_that_is_never_seen_count_as_the_mean_and_no_others():
+    model = head(velocities=False, bones=True)
+    x = {}
+    model.lstm.register_forward_pre_hook(lambda module, inputs: x.update(features=inputs[0]))
+    padded, lengths = clips([6])
+    hand = KINECT20.index("left_hand")
+    padded[:, :, hand] = float("nan")
+    model(padded, lengths)
+    columns = x["features"][0].abs().amax(dim=0).reshape(-1, 2)  # 20 joints, 19 bones, the hips' way
+    missing = [hand] + [20 + i for i, limb in enumerate(KINECT20.limb_indices) if hand in limb]
+    assert len(columns) == 40
+    assert (columns == 0).all(dim=1).nonzero().flatten().tolist() == missing
+
+
 def test_a_missing_joint_has_no_part_in_the_statistics():
     padded, lengths = clips([6] * 40)
     padded[:, :, 9] += 300  # far from the hips, whose place is zero

@@ -119,8 +119,8 @@ def test_padding_never_changes_a_result():
 
 def test_landmarks_of_squares_that_move_are_brought_to_the_image():
     """Each frame's own affine matrix is applied to x, then y; frames of padding stay empty."""
-    model, (images, lengths) = network().eval(), clips()
-    seen = []
+    model, (images, lengths) = network().eval().double(), clips()
+    images, seen = images.double(), []
     model.head.register_forward_pre_hook(lambda head, inputs: seen.append(inputs[0]))
     to_image = torch.eye(3)[:2].repeat(2, 5, 1, 1)
     to_image[0, 2] = torch.tensor([[0.0, -3.0, 7.0], [2.0, 0.0, -5.0]])
@@ -129,6 +129,7 @@ def test_landmarks_of_squares_that_move_are_brought_to_the_image():
         model(images, lengths, to_image)
     inside, outside = seen
     x, y = inside[0, 2].unbind(dim=1)
+    assert outside.dtype == torch.float64
     assert_close(outside[0, 2], torch.stack([-3 * y + 7, 2 * x - 5], dim=1))
     assert_close(outside[0, :2], inside[0, :2])
     assert_close(outside[1, :3], inside[1, :3])
