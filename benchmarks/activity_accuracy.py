@@ -4,9 +4,9 @@
     python benchmarks/activity_accuracy.py utd_mhad --data UTD_DIR --out RESULTS_DIR
 
 The folders are what data/utkinect/prepare.py (with the correction file) and data/utd_mhad/prepare.py (subjects 1–6)
-wrote. Input is always 2-D landmarks in pixels. Every training has a fixed number of epochs; the tested people choose
-nothing. How the hyperparameters were chosen: benchmarks/activity_choices.py. RESULTS_DIR gets the table, a CSV file
-with every prediction, and the confusion matrix of each protocol.
+wrote. Input is always 2-D landmarks in pixels. Every training has a fixed number of epochs, and the tested people have
+no part in it. How the hyperparameters were chosen: benchmarks/activity_choices.py and the README. RESULTS_DIR gets the
+table, a CSV file with every prediction, and the confusion matrix of each protocol.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import har
 import pose
 
 matplotlib.use("Agg")
-CONFIG = har.HarConfig()  # the defaults are what benchmarks/activity_choices.py found best
+CONFIG = har.HarConfig()  # found on the split of benchmarks/activity_choices.py
 # People throw with either hand, and no action of UT-Kinect is named after a side; many of UTD-MHAD's are. Bones helped
 # where its first five people, and its last five, were tested by the other four of their half; so did the flip test.
 UTKINECT = replace(CONFIG, bones=True, flip_test=True, augmentation=replace(CONFIG.augmentation, mirror=0.5))

@@ -33,6 +33,7 @@ CHOICES = {
     "no augmentation": replace(CONFIG, augmentation=NO_AUGMENTATION),
     "no turning, no tilting": augmented(turn=0, tilt=0),
     "no other build": augmented(build=0),
+    "bones, too": replace(CONFIG, bones=True),
     "no velocities": replace(CONFIG, velocities=False),
     "pooling: last state": replace(CONFIG, pooling="last"),
     "one direction": replace(CONFIG, bidirectional=False),

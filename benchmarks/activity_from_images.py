@@ -5,7 +5,8 @@
 UTD_DIR is what data/utd_mhad/prepare.py made of subjects 1–6, CHECKPOINT the hourglass that pose_accuracy.py trained on
 subjects 1, 3, 5. Everything learns from 1, 3, 5 only and is tested on 2, 4, 6, of whose images nothing is given: the
 hourglass itself finds the person. End to end begins with the hourglass and the frozen hourglass's recogniser of the
-same seed; after it the test images are looked at anew, just as before. What is in RUN_DIR already is gone on with.
+same seed; after it the test images are looked at anew, just as before. What is in RUN_DIR already is gone on with;
+the minutes are those of the last run.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def train_head(annotations, fold, actions, joints_3d, config, run):
 
 
 def train_end_to_end(head, labelled, predicted, fold, actions, checkpoint, seed, run):
-    """Trains a frozen hourglass and its recogniser on, as one; the accuracy of both as they are used afterwards."""
+    """Trains a hourglass and its recogniser `head` on, as one; returns the accuracy of both as they are used then."""
     pose_model = pose.load_model(checkpoint)
     inp_res = pose_model.about["config"]["inp_res"]
     model = har.HourglassLSTM(pose_model, head, bf16=has_bf16(default_device()))
@@ -85,8 +86,9 @@ def main(argv=None):
         run = args.run / f"end_to_end_{seed}"
         head = heads["frozen", seed]
         accuracies.append(train_end_to_end(head, labelled, predicted, fold, actions, args.pose, seed, run))
+        print(line("end to end", accuracies, started), flush=True)
+    if accuracies:
         lines.append(line("end to end", accuracies, started))
-        print(lines[-1], flush=True)
     (args.run / "table.txt").write_text("\n".join(lines) + "\n")
 
 

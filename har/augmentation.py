@@ -66,7 +66,7 @@ class MotionAugmentation:
         """The joints (T, K, 3) with limbs of other lengths, each limb moved along with the one that it hangs on."""
         factors = 1 + rng.uniform(-self.build, self.build, len(skeleton))
         factors = (factors + factors[skeleton.mirrored]) / 2
-        inner, outer = [a for a, _ in skeleton.limb_indices], [b for _, b in skeleton.limb_indices]
+        inner, outer = skeleton.limb_ends
         longer = np.nan_to_num(joints[:, outer] - joints[:, inner])  # a limb that is missing moves nothing
         longer *= (factors[outer] - 1)[:, None]
         shift = np.zeros_like(joints)

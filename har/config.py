@@ -19,7 +19,7 @@ class HarConfig:
     layers: LSTMs one after the other
     bidirectional: read the clip backwards, too
     pooling: "attention_max", "attention", "max", "mean" or "last", see `ActivityHead`
-    bones: where each limb points is a feature, too
+    bones: the vectors along the limbs are features, too
     velocities: the changes from moment to moment are features, too
     frames: moments that each clip is resampled to; 0: its own frames
     dropout: of the pooled states, and between layers

@@ -74,13 +74,13 @@ def resample(sequence, lengths, frames):
 
 
 def bones(places, seen, skeleton):
-    """Where each limb points: its outer joint relative to its inner one (Shi et al., "Two-Stream Adaptive Graph
+    """The vector along each limb, from its inner joint to its outer one (Shi et al., "Two-Stream Adaptive Graph
     Convolutional Networks for Skeleton-Based Action Recognition", CVPR 2019).
 
-    places: (N, T, K, 2); seen: (N, K) bool. Returns vectors (N, T, L, 2), zero where a joint is never seen, and which
-    of the limbs are seen (N, L) bool.
+    places: (N, T, K, 2); seen: (N, K) bool. Returns vectors (N, T, L, 2) in the places' unit, zero where a joint is
+    never seen, and which of the limbs are seen (N, L) bool.
     """
-    inner, outer = [a for a, _ in skeleton.limb_indices], [b for _, b in skeleton.limb_indices]
+    inner, outer = skeleton.limb_ends
     both = seen[:, inner] & seen[:, outer]
     return (places[:, :, outer] - places[:, :, inner]) * both[:, None, :, None], both
 

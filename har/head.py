@@ -21,7 +21,7 @@ class ActivityHead(nn.Module):
     hidden: the LSTM's width in each direction; layers: LSTMs one after the other; bidirectional: also read backwards.
     pooling: what of the LSTM's states the scores are made of: "last" (each direction's last), "mean", "max" (of each
         unit), "attention" (their mean weighted by a learnt score), or "attention_max" (both).
-    bones: where each limb of the skeleton points is a feature, too.
+    bones: the vectors along the skeleton's limbs are features, too.
     velocities: the changes since the moment before are features, too.
     frames: moments that a clip is resampled to, whatever its length; 0 leaves its frames as they are.
     dropout: of the pooled states, and between layers.

@@ -10,7 +10,8 @@ class Skeleton:
 
     names: one name per joint; a joint of one side is called `left_…` or `right_…`
         (the person's own left and right, not the picture's).
-    limbs: pairs of names that a drawing joins with a line.
+    limbs: pairs of names that a drawing joins with a line, the inner joint first, and limbs nearer to the hips before
+        those that hang on them.
     torso: the two joints whose distance is the unit of PCK.
     """
 
@@ -36,6 +37,11 @@ class Skeleton:
     def limb_indices(self):
         """`limbs` as pairs of indices, as a list."""
         return [(self.index(a), self.index(b)) for a, b in self.limbs]
+
+    @cached_property
+    def limb_ends(self):
+        """The inner joints and the outer joints of the limbs, two lists of indices."""
+        return [inner for inner, _ in self.limb_indices], [outer for _, outer in self.limb_indices]
 
     @cached_property
     def torso_indices(self):
