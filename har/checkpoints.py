@@ -51,6 +51,7 @@ def load_model(path, device="cpu"):
         model = HourglassLSTM(
             StackedHourglass(**about["pose_settings"]), model, keep_statistics=about["keep_statistics"]
         )
+        model.pose_model.about = {"config": {name: about[name] for name in ("inp_res",) if name in about}}
     model.load_state_dict(tensors)
     model.about, model.actions = about, about["actions"]
     return model.to(torch.device(device)).eval()

@@ -88,7 +88,10 @@ class ClipDataset(_ClipSamples):
                  inp_res=256, frames=32, skeleton=KINECT20, seed=0):  # fmt: skip
         super().__init__(annotations, clips, actions, is_train, augmentation or Augmentation(), skeleton, seed)
         if pose_labels is not None and pose_labels.paths != annotations.paths:
-            raise ValueError("pose_labels are of other images than annotations, or in another order")
+            raise ValueError(
+                "pose_labels are of other images than annotations, or in another order; "
+                "predict_annotations(predictor, pose_labels.paths) gives predicted ones that fit"
+            )
         self.pose_labels = pose_labels
         self.inp_res, self.out_res = inp_res, inp_res // 4
         self.frames = frames

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from har.datasets import collate_clips
+from har.hourglass_lstm import HourglassLSTM
 from pose.device import default_device
 from pose.files import write_whole
 
@@ -76,7 +77,7 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     """`ActivityScores` of an `ActivityHead` on a `SequenceDataset`, or of a `HourglassLSTM` on a `ClipDataset`.
 
     The model is moved to `device` (the GPU where there is one) and set to evaluation mode.
-    Raises ValueError for an augmented data set, and where model and data differ in their actions.
+    Raises ValueError for an augmented data set, and where model and data differ in their actions or the images' size.
     """
     if dataset.is_train:
         raise ValueError("evaluate on a data set without augmentation: is_train=False")
@@ -86,6 +87,8 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
             f"the model knows the actions {', '.join(known)}, the data have {', '.join(dataset.actions)}; give the "
             "data set actions=model.actions"
         )
+    if isinstance(model, HourglassLSTM):
+        model.check(dataset)
     device = torch.device(device or default_device())
     model = model.to(device).eval()
     logits = []

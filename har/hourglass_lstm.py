@@ -63,6 +63,15 @@ class HourglassLSTM(nn.Module):
             self.head.norm.eval()
         return self
 
+    def check(self, dataset):
+        """Raises ValueError where a `ClipDataset` has another size than the hourglass was trained with, if known."""
+        trained = getattr(self.pose_model, "about", {}).get("config", {}).get("inp_res", dataset.inp_res)
+        if dataset.inp_res != trained:
+            raise ValueError(
+                f"the hourglass was trained with {trained} px, the data have {dataset.inp_res}; "
+                f"ClipDataset(..., inp_res={trained})"
+            )
+
     def forward(self, clips, lengths, to_image=None):
         """The scores of the actions: logits (N, num_actions) float32.
 

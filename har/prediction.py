@@ -48,9 +48,7 @@ class SlidingWindow:
         self.device = torch.device(device or default_device())
         about = getattr(model, "about", {})
         if isinstance(model, HourglassLSTM):
-            pose = pose or Predictor(
-                model.pose_model, about.get("inp_res"), device=device, skeleton=model.head.skeleton
-            )
+            pose = pose or Predictor(model.pose_model, device=device, skeleton=model.head.skeleton)
             self.head = model.head
         else:
             self.head = model

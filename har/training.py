@@ -96,7 +96,10 @@ def _check(model, train_data, valid_data):
         raise ValueError("validate on a data set without augmentation: is_train=False")
     if valid_data is not None and valid_data.actions != train_data.actions:
         raise ValueError("training and validation have other actions; pass both data sets the same actions=")
-    head = model.head if isinstance(model, HourglassLSTM) else model
+    head = model
+    if isinstance(model, HourglassLSTM):
+        head = model.head
+        model.check(train_data)
     if head.settings["num_actions"] != len(train_data.actions):
         raise ValueError(f"the model knows {head.settings['num_actions']} actions, the data {len(train_data.actions)}")
 

@@ -243,6 +243,20 @@ def test_training_and_evaluation_know_where_in_the_image_each_square_lies(pictur
     assert seen[0].max() > 30  # heatmap px end at 16
 
 
+def test_a_hourglass_of_another_size_is_refused_and_its_size_is_kept(pictures, tmp_path):
+    annotations, clips = pictures
+    model = whole()
+    model.pose_model.about = {"config": {"inp_res": 128}}
+    small = ClipDataset(annotations, clips, inp_res=64)
+    with pytest.raises(ValueError, match=r"trained with 128 px, the data have 64; ClipDataset\(\.\.\., inp_res=128\)"):
+        evaluate(model, small)
+    with pytest.raises(ValueError, match="trained with 128 px, the data have 64"):
+        fit(model, small, None, HarConfig(epochs=1))
+    save_model(tmp_path / "whole.safetensors", model, ["run", "walk"], inp_res=128)
+    with pytest.raises(ValueError, match="trained with 128 px"):
+        evaluate(load_model(tmp_path / "whole.safetensors"), small)
+
+
 def test_the_loss_of_the_pose_is_kept_with_its_weight(pictures):
     annotations, clips = pictures
     train = ClipDataset(annotations, clips, is_train=True, pose_labels=annotations, inp_res=64)
