@@ -22,6 +22,7 @@ import har
 import pose
 from pose.device import default_device, has_bf16
 
+PRECISION = "bf16" if has_bf16(default_device()) else "fp32"
 TEST = ("s2", "s4", "s6")
 # Half of the training clips as the hourglass sees them, half turned in space, as from the labels.
 HALF_TURNED = replace(CONFIG, augmentation=replace(CONFIG.augmentation, turn_share=0.5))
@@ -40,13 +41,13 @@ def train_end_to_end(head, labelled, predicted, fold, actions, checkpoint, seed,
     """Trains a hourglass and its recogniser `head` on, as one; returns the accuracy of both as they are used then."""
     pose_model = pose.load_model(checkpoint)
     inp_res = pose_model.about["config"]["inp_res"]
-    model = har.HourglassLSTM(pose_model, head, bf16=has_bf16(default_device()))
+    model = har.HourglassLSTM(pose_model, head, bf16=PRECISION == "bf16")
     train = har.ClipDataset(
         predicted, fold.train, actions, is_train=True, pose_labels=labelled, inp_res=inp_res, seed=seed
     )
     har.fit(model, train, None, replace(END_TO_END, seed=seed), run, resume=True)
     rows = np.concatenate([np.arange(clip.first, clip.last + 1) for clip in fold.test])
-    predictor = pose.Predictor(model.pose_model, inp_res, batch_size=32, bf16=model.bf16)
+    predictor = pose.Predictor(model.pose_model, inp_res, batch_size=32, precision=PRECISION)
     found = har.predict_annotations(predictor, [predicted.paths[row] for row in rows], run)
     landmarks = predicted.landmarks.copy()
     landmarks[rows] = found.landmarks
@@ -65,7 +66,7 @@ def main(argv=None):
     labelled = pose.read_annotations(args.data / "joints.txt", args.data / "images")
     clips = har.read_clips(args.data / "clips.csv", labelled, args.data / "images")
     joints_3d = har.read_joints_3d(args.data / "joints.txt", labelled, args.data / "images")
-    predictor = pose.Predictor(args.pose, batch_size=32, bf16=has_bf16(default_device()))
+    predictor = pose.Predictor(args.pose, batch_size=32, precision=PRECISION)
     predicted = har.predict_annotations(predictor, labelled.paths, args.run)
     (fold,), actions = har.fixed_subjects(clips, TEST), har.actions_of(clips)
 

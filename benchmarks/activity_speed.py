@@ -47,8 +47,8 @@ def chain_rate(checkpoint, frames=40):
     images = [pose.read_image(path) for path in sample.paths[:frames]]
     model = pose.load_model(checkpoint) if checkpoint else pose.hg1()
     rates = []
-    for bf16 in (False, True):
-        window = stream(pose.Predictor(model, inp_res=128, bf16=bf16))
+    for precision in ("fp32", "bf16"):
+        window = stream(pose.Predictor(model, inp_res=128, precision=precision))
         for _ in window.run(images):
             pass
         rates.append(window.rate)

@@ -58,8 +58,11 @@ def _predict(predictor, paths):
 
 def _key(predictor, paths):
     """A hash of everything that the predicted landmarks depend on."""
-    settings = (predictor.inp_res, predictor.flip_test, predictor.bf16, predictor.skeleton, predictor.model.settings)
+    settings = (predictor.inp_res, predictor.flip_test, predictor.backend, predictor.precision, predictor.skeleton,
+                predictor.model.settings)  # fmt: skip
     digest = hashlib.sha256(repr(settings).encode())
+    if predictor.samples is not None:
+        digest.update(predictor.samples.numpy().tobytes())
     for name, tensor in predictor.model.state_dict().items():
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     for path in paths:

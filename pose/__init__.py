@@ -4,6 +4,7 @@ from pose.annotations import AnnotationError, Annotations, read_annotations, wri
 from pose.augmentation import Augmentation
 from pose.checkpoints import load_model, save_model
 from pose.dataset import Generic
+from pose.engines import export_onnx
 from pose.evaluation import evaluate, predict_dataset, predict_heatmaps
 from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_image, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
@@ -58,6 +59,7 @@ __all__ = [
     "draw_predictions",
     "error_per_image",
     "evaluate",
+    "export_onnx",
     "fit",
     "heatmap_loss",
     "heatmap_to_image",

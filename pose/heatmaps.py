@@ -3,7 +3,7 @@
 import torch
 
 WINDOW = 3  # the fit looks at (2·3 + 1)² pixels around the highest one
-FIT_STEPS = 8
+FIT_STEPS = 6
 
 
 def landmarks_to_heatmaps(landmarks, out_res, sigma=1.0):
@@ -36,71 +36,113 @@ def heatmaps_to_landmarks(heatmaps):
     """
     heatmaps = torch.as_tensor(heatmaps)
     *batch, height, width = heatmaps.shape
-    flat = heatmaps.reshape(-1, height * width).float()
-    peak, place = flat.max(dim=1)
-    empty = ~(flat.amin(dim=1) < peak)  # also where a network that diverged gives NaN
+    maps = heatmaps.reshape(-1, height, width).float()
+    peak, column, row = _highest(maps)
+    empty = ~(maps.amin(dim=(1, 2)) < peak)  # also where a network that diverged gives NaN
 
-    values, dx, dy, inside = _windows(flat, place, height, width)
-    x, y, fitted = _fit_gaussians(values / _nonzero(peak)[:, None], dx, dy, inside)
-    landmarks = torch.stack([place % width + x, place // width + y], dim=-1)
-    confidence = (fitted * peak).clamp(0, 1)
-    landmarks = torch.where(empty[:, None], torch.nan, landmarks)
-    confidence = torch.where(empty, 0.0, confidence)
+    values, inside_x, inside_y = _windows(maps, column, row)
+    x, y, fitted = _fit_gaussians(values / _nonzero(peak)[:, None, None], inside_x, inside_y)
+    landmarks = torch.where(empty[:, None], torch.nan, torch.stack([column + x, row + y], dim=-1))
+    confidence = torch.where(empty, 0.0, (fitted * peak).clamp(0, 1))
     return landmarks.reshape(*batch, 2), confidence.reshape(batch)
+
+
+def _highest(maps):
+    """The highest value of each map (M, H, W), its column and its row, (M,) each."""
+    rows = maps.amax(dim=2)  # much faster than an argmax over all pixels
+    peak, row = rows.max(dim=1)
+    column = maps[torch.arange(len(maps), device=maps.device), row].argmax(dim=1)
+    return peak, column, row
 
 
 def _nonzero(peak):
     return torch.where(peak == 0, 1.0, peak)
 
 
-def _windows(flat, place, height, width):
-    """The pixels around the peak: values (M, P), offsets dx and dy (P,) in px, and which lie in the map (M, P)."""
-    offsets = torch.arange(-WINDOW, WINDOW + 1, device=flat.device)
-    dy, dx = (grid.reshape(-1) for grid in torch.meshgrid(offsets, offsets, indexing="ij"))
-    x, y = place[:, None] % width + dx, place[:, None] // width + dy
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    index = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
-    return flat.gather(1, index), dx.float(), dy.float(), inside.float()
+def _windows(maps, column, row):
+    """The pixels around the peak (M, P, P), zero outside the map, and which columns and rows lie in it, (M, P) each."""
+    height, width = maps.shape[1:]
+    offsets = torch.arange(-WINDOW, WINDOW + 1, device=maps.device)
+    x, y = column[:, None] + offsets, row[:, None] + offsets
+    inside_x, inside_y = (x >= 0) & (x < width), (y >= 0) & (y < height)
+    index = y.clamp(0, height - 1)[:, :, None] * width + x.clamp(0, width - 1)[:, None, :]
+    values = maps.flatten(1).gather(1, index.flatten(1)).view_as(index)
+    return values * (inside_y[:, :, None] & inside_x[:, None, :]), inside_x.float(), inside_y.float()
 
 
-def _fit_gaussians(values, dx, dy, inside):
-    """Places x, y (M,) relative to the window's middle and heights (M,) of the Gaussians nearest to `values` (M, P).
+def _fit_gaussians(values, inside_x, inside_y):
+    """Places x, y (M,) relative to the window's middle and heights (M,) of the Gaussians nearest to `values` (M, P, P).
 
-    The parameters are x, y, the height a and s = log of the width; the model is a·exp(−r²/(2·e^{2s})).
+    The parameters are x, y and s = log of the width; the best height for them is known (variable projection: Golub and
+    Pereyra, "The Differentiation of Pseudo-Inverses and Nonlinear Least Squares Problems", 1973).
     """
-    count = len(values)
-    parameters = values.new_zeros(count, 4)
-    parameters[:, 2] = 1.0  # the window is scaled to a peak of 1
-    damping = values.new_full((count, 1, 1), 1e-3)
-    identity = torch.eye(4, device=values.device)
-    error = _residual(parameters, values, dx, dy, inside)[0].square().sum(dim=1)
+    parameters = values.new_zeros(3, len(values))
+    damping = values.new_full((len(values),), 1e-3)
+    error, height, gradient, normal = _look(parameters, values, inside_x, inside_y)
     for _ in range(FIT_STEPS):
-        residual, jacobian = _residual(parameters, values, dx, dy, inside)
-        normal = jacobian.transpose(1, 2) @ jacobian
-        gradient = jacobian.transpose(1, 2) @ residual[:, :, None]
-        step = torch.linalg.solve_ex(normal + damping * identity, gradient)[0][:, :, 0]  # does not wait for a GPU
-        trial = _within_bounds(parameters + step)
-        trial_error = _residual(trial, values, dx, dy, inside)[0].square().sum(dim=1)
-        better = trial_error < error
-        parameters = torch.where(better[:, None], trial, parameters)
-        error = torch.where(better, trial_error, error)
-        damping = torch.where(better[:, None, None], damping * 0.1, damping * 10)
-    return parameters[:, 0], parameters[:, 1], parameters[:, 2]
+        trial = _within_bounds(parameters + _step(gradient, normal, damping))
+        seen = _look(trial, values, inside_x, inside_y)
+        better = seen[0] < error
+        parameters = torch.where(better, trial, parameters)
+        error, height, gradient, normal = (
+            torch.where(better, new, old) for new, old in zip(seen, (error, height, gradient, normal), strict=True)
+        )
+        damping = torch.where(better, damping * 0.1, damping * 10)
+    return parameters[0], parameters[1], height
 
 
-def _residual(parameters, values, dx, dy, inside):
-    """What the model lacks to the values, (M, P), and the model's derivatives, (M, P, 4); zero outside the map."""
-    x, y, a, s = (parameter[:, None] for parameter in parameters.unbind(1))
+def _look(parameters, values, inside_x, inside_y):
+    """The squared error (M,), the best height (M,), and of x, y and s the gradient (3, M) and the normal matrix (5, M).
+
+    With the height projected out the normal matrix is a covariance, of (u, v, u² + v²) under the squared Gaussian,
+    u and v being the distances to its middle along x and y. Since the Gaussian is a product of one in x and one in y,
+    so are all sums, and u and v have no covariance. What is left: xx, yy, ss, xs, ys.
+    """
+    x, y, s = parameters
     precision = torch.exp(-2 * s)
-    u, v = dx - x, dy - y
-    shape = torch.exp(-0.5 * (u**2 + v**2) * precision) * inside
-    model = a * shape
-    derivatives = [model * u * precision, model * v * precision, shape, model * (u**2 + v**2) * precision]
-    return (values * inside - model), torch.stack(derivatives, dim=2)
+    u, v = _offsets(values) - x[:, None], _offsets(values) - y[:, None]
+    along_x, along_y = _gaussian(u, precision) * inside_x, _gaussian(v, precision) * inside_y
+    norm = along_x.square().sum(dim=1) * along_y.square().sum(dim=1)
+    shape = along_y[:, :, None] * along_x[:, None, :]
+    height = (values * shape).sum(dim=(1, 2)) / norm
+    residual = values - height[:, None, None] * shape
+    slope = height * precision
+
+    weighted = residual * shape
+    by_x, by_y = weighted.sum(dim=1), weighted.sum(dim=2)
+    to_x, to_y = (by_x * u).sum(dim=1), (by_y * v).sum(dim=1)
+    to_s = (by_x * u.square()).sum(dim=1) + (by_y * v.square()).sum(dim=1)
+    (xx, xs, x_ss), (yy, ys, y_ss) = _covariances(u, along_x), _covariances(v, along_y)
+    normal = torch.stack([xx, yy, x_ss + y_ss, xs, ys]) * (slope.square() * norm)
+    return residual.square().sum(dim=(1, 2)), height, slope * torch.stack([to_x, to_y, to_s]), normal
+
+
+def _gaussian(u, precision):
+    return torch.exp((-0.5 * u.square() * precision[:, None]).clamp_min(-20))  # denormal numbers are slow
+
+
+def _offsets(values):
+    return torch.arange(-WINDOW, WINDOW + 1, device=values.device, dtype=values.dtype)
+
+
+def _covariances(u, profile):
+    """Of u and u² (M, P) under the squared profile: the variance of u, the covariance, the variance of u²; (M,)."""
+    weight = profile.square()
+    weight = weight / weight.sum(dim=1, keepdim=True)
+    u2 = u.square()
+    u, u2 = (value - (weight * value).sum(dim=1, keepdim=True) for value in (u, u2))
+    return (weight * u.square()).sum(dim=1), (weight * u * u2).sum(dim=1), (weight * u2.square()).sum(dim=1)
+
+
+def _step(gradient, normal, damping):
+    """The solution (3, M) of (normal + damping) · step = gradient, s first, since only x and y are not coupled."""
+    (gx, gy, gs), (xx, yy, ss, xs, ys) = gradient, normal
+    xx, yy, ss = xx + damping, yy + damping, ss + damping
+    step_s = (gs - xs * gx / xx - ys * gy / yy) / (ss - xs.square() / xx - ys.square() / yy)
+    return torch.stack([(gx - xs * step_s) / xx, (gy - ys * step_s) / yy, step_s])
 
 
 def _within_bounds(parameters):
-    """The peak is at most 1 px from the highest pixel, its height positive, its width 0.3 … 5 px."""
-    low = parameters.new_tensor([-1.0, -1.0, 0.05, -1.2])
-    high = parameters.new_tensor([1.0, 1.0, 2.0, 1.6])
-    return parameters.clamp(low, high)
+    """The peak is at most 1 px from the highest pixel, its width 0.3 … 5 px."""
+    x, y, s = parameters
+    return torch.stack([x.clamp(-1, 1), y.clamp(-1, 1), s.clamp(-1.2, 1.6)])

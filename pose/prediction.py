@@ -11,7 +11,8 @@ import torch
 
 from pose.annotations import relative_name, write_annotations
 from pose.checkpoints import load_model
-from pose.device import autocast, default_device, keep_freed_memory
+from pose.device import default_device, keep_freed_memory
+from pose.engines import build_engine
 from pose.geometry import (
     BOX_MARGIN,
     PIXELS_PER_SCALE,
@@ -26,6 +27,7 @@ from pose.plotting import draw_landmarks
 from pose.skeleton import KINECT20
 
 UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
+CALIBRATION_IMAGES = 200
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -51,14 +53,18 @@ class Predictor:
     model: a `StackedHourglass`, or the path of a checkpoint.
     inp_res: the side of the network's input, px; by default that of the checkpoint's training.
     flip_test: also look at the mirrored crop and average the heatmaps; twice the time, a little more accurate.
-    bf16: compute in bf16 where speed counts more than the last digit.
+    backend: what computes: "torch", or "onnx" or "openvino", which are faster on a processor and packages of their own.
+    precision: "fp32"; where speed counts more than the last digit "bf16" (torch and openvino) or "int8" (openvino).
+    calibration: int8: images like those to come, as for `predict`; the first 200 show how large the activations are.
+    The weights are copied: training the model on does not change the predictor.
     """
 
-    def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, bf16=False, device=None, skeleton=KINECT20):
+    def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, backend="torch", precision="fp32",
+                 calibration=None, device=None, skeleton=KINECT20):  # fmt: skip
         keep_freed_memory()
         self.device = torch.device(device or default_device())
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = model
         trained = getattr(model, "about", {}).get("config", {})
         joints = getattr(model, "about", {}).get("joints", list(skeleton.names))
         if joints != list(skeleton.names):
@@ -66,12 +72,14 @@ class Predictor:
         self.inp_res = inp_res or trained.get("inp_res", 256)
         self.batch_size = batch_size
         self.flip_test = flip_test
-        self.bf16 = bf16
+        self.backend, self.precision = backend, precision
         self.skeleton = skeleton
         if len(skeleton) != model.num_joints:
             raise ValueError(
                 f"the model predicts {model.num_joints} joints, the skeleton has {len(skeleton)}; pass skeleton="
             )
+        self.samples = None if calibration is None else self._samples(listed(calibration)[:CALIBRATION_IMAGES])
+        self._engine = build_engine(model, self.inp_res, backend, precision, self.device, self.samples)
 
     def predict(self, images, boxes=None):
         """A list of `Prediction`, one an image.
@@ -108,10 +116,14 @@ class Predictor:
         paths = [None if isinstance(image, np.ndarray) else str(image) for image in images]
         return [Prediction(*row) for row in zip(landmarks, confidence, center, scale, paths, strict=True)]
 
+    def _whole(self, pictures):
+        """Center (N, 2) and scale (N,) of the squares around whole pictures."""
+        whole = [whole_image_box(picture.shape[1], picture.shape[0]) for picture in pictures]
+        return tuple(np.array(values) for values in zip(*whole, strict=True))
+
     def _find(self, pictures):
         """Center (N, 2) and scale (N,) of the person in each picture, from a first look at the whole of it."""
-        whole = [whole_image_box(picture.shape[1], picture.shape[0]) for picture in pictures]
-        center, scale = (np.array(values) for values in zip(*whole, strict=True))
+        center, scale = self._whole(pictures)
         landmarks, confidence = self._landmarks(pictures, center, scale)
         unsure = confidence < UNSURE * confidence.max(axis=1, keepdims=True)
         landmarks[unsure] = np.nan  # one wild joint would make the box far too large
@@ -119,24 +131,35 @@ class Predictor:
         found = np.isfinite(near_scale)  # where not a single landmark was found the second look is the first
         return np.where(found[:, None], near_center, center), np.where(found, near_scale, scale)
 
+    def _samples(self, images):
+        """What an exact predictor's network sees of the images, at the first and at the second look, on the CPU."""
+        self._engine = build_engine(self.model, self.inp_res, device=self.device)
+        samples = []
+        for image in images:
+            picture = [image if isinstance(image, np.ndarray) else read_image(image)]
+            samples += [self._crops(picture, *self._whole(picture)), self._crops(picture, *self._find(picture))]
+        return torch.cat(samples).cpu()
+
+    def _crops(self, pictures, center, scale):
+        """The crops (N, 3, S, S) float32, RGB in 0 … 1, of center (N, 2) and scale (N,)."""
+        matrices = crop_matrix(center, scale, 0.0, self.inp_res)
+        crops = [warp(picture, matrix, self.inp_res) for picture, matrix in zip(pictures, matrices, strict=True)]
+        return torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float() / 255
+
     @torch.inference_mode()
     def _landmarks(self, pictures, center, scale):
         """Landmarks (N, K, 2) in image px and confidences (N, K), in the crops of center (N, 2) and scale (N,)."""
-        matrices = crop_matrix(center, scale, 0.0, self.inp_res)
-        crops = [warp(picture, matrix, self.inp_res) for picture, matrix in zip(pictures, matrices, strict=True)]
-        crops = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float() / 255
-        heatmaps = self._heatmaps(crops)
+        heatmaps = self._heatmaps(self._crops(pictures, center, scale))
         places, confidence = heatmaps_to_landmarks(heatmaps)
         landmarks = heatmap_to_image(places.cpu().numpy(), center, scale, 0.0, heatmaps.shape[-1])
         return landmarks, confidence.cpu().numpy()
 
     def _heatmaps(self, crops):
         """The last stack's heatmaps (N, K, S/4, S/4) of crops (N, 3, S, S); averaged with the mirrored if asked."""
-        with autocast(self.device, self.bf16):
-            heatmaps = self.model(crops)[-1]
-            if self.flip_test:
-                mirrored = self.model(crops.flip(3))[-1].flip(3)
-                heatmaps = (heatmaps + mirrored[:, self.skeleton.mirrored]) / 2
+        heatmaps = self._engine(crops)
+        if self.flip_test:
+            mirrored = self._engine(crops.flip(3)).flip(3)
+            heatmaps = (heatmaps + mirrored[:, self.skeleton.mirrored]) / 2
         return heatmaps
 
 

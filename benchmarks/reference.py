@@ -1,0 +1,66 @@
+"""The plain way, to compare with: what a first version of such a project does, one image, one joint, one step at a time.
+
+The network is the same `StackedHourglass`, in full precision, its memory as PyTorch lays it out by default.
+"""
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance
+from torch.nn import functional as F
+
+
+def predict(model, images):
+    """The last stack's heatmaps of images (N, 3, S, S)."""
+    with torch.no_grad():
+        return model(images)[-1]
+
+
+def decode(heatmaps, center, scale):
+    """Landmarks (N, K, 2) px: the highest pixel of heatmaps (N, K, R, R), a quarter of a pixel towards its higher
+    neighbour, back to the image through the inverse of each image's matrix."""
+    count, joints, res, _ = heatmaps.shape
+    landmarks = np.zeros((count, joints, 2))
+    for n in range(count):
+        for k in range(joints):
+            heatmap = heatmaps[n, k]
+            y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+            place = np.array([x, y, 1.0])
+            if 0 < x < res - 1 and 0 < y < res - 1:
+                place[0] += 0.25 * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+                place[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+            zoom = res / (200 * scale[n])
+            matrix = np.array(
+                [[zoom, 0, res / 2 - zoom * center[n][0]], [0, zoom, res / 2 - zoom * center[n][1]], [0, 0, 1]]
+            )
+            landmarks[n, k] = (np.linalg.inv(matrix) @ place)[:2]
+    return landmarks
+
+
+def sample(path, landmarks, center, scale, rng, inp_res=256, out_res=64):
+    """An augmented training sample (image, heatmaps): the whole picture decoded, turned, cut out, resized and lit."""
+    picture = Image.open(path).convert("RGB")
+    rot = rng.uniform(-30, 30)
+    picture = picture.rotate(rot, Image.Resampling.BILINEAR, center=tuple(center))
+    half = 100 * scale * rng.uniform(0.75, 1.25)
+    crop = picture.crop((center[0] - half, center[1] - half, center[0] + half, center[1] + half))
+    crop = crop.resize((inp_res, inp_res), Image.Resampling.BILINEAR)
+    for change in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        crop = change(crop).enhance(rng.uniform(0.7, 1.3))
+    image = torch.from_numpy(np.asarray(crop, np.float32) / 255).permute(2, 0, 1).contiguous()
+
+    cos, sin = np.cos(np.radians(rot)), np.sin(np.radians(rot))
+    heatmaps = np.zeros((len(landmarks), out_res, out_res), np.float32)
+    columns, rows = np.meshgrid(np.arange(out_res), np.arange(out_res))
+    for k, (x, y) in enumerate(landmarks - center):
+        u = (cos * x + sin * y + half) * out_res / (2 * half)
+        v = (-sin * x + cos * y + half) * out_res / (2 * half)
+        heatmaps[k] = np.exp(-((columns - u) ** 2 + (rows - v) ** 2) / 2)
+    return image, torch.from_numpy(heatmaps)
+
+
+def train_step(model, optimizer, images, heatmaps):
+    """One step with the squared error."""
+    loss = sum(F.mse_loss(output, heatmaps) for output in model(images))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
