@@ -1,4 +1,4 @@
-"""The plain way, to compare with: what a first version of such a project does, one image, one joint, one step at a time.
+"""The plain way, to compare with: what a first version of such a project does, one image, one joint at a time.
 
 The network is the same `StackedHourglass`, in full precision, its memory as PyTorch lays it out by default.
 """
