@@ -23,7 +23,6 @@ class HarConfig:
     velocities: the changes from moment to moment are features, too
     frames: moments that each clip is resampled to; 0: its own frames
     dropout: of the pooled states, and between layers
-    flip_test: judge each clip together with its mirror image; with `augmentation.mirror`, where sides do not matter
     epochs: passes over the training clips
     batch_size: clips a step
     learning_rate: the highest one: it rises over the first steps and falls to zero as a cosine
@@ -47,7 +46,6 @@ class HarConfig:
     velocities: bool = True
     frames: int = 32
     dropout: float = 0.7
-    flip_test: bool = False
     epochs: int = 100
     batch_size: int = 16
     learning_rate: float = 8e-3
@@ -74,9 +72,7 @@ class HarConfig:
 
     def build_head(self, num_actions, skeleton=KINECT20):
         """A freshly initialised `ActivityHead`, the same for the same seed."""
-        names = (
-            "hidden", "layers", "bidirectional", "pooling", "bones", "velocities", "frames", "dropout", "flip_test",
-        )  # fmt: skip
+        names = ("hidden", "layers", "bidirectional", "pooling", "bones", "velocities", "frames", "dropout")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             options = {name: getattr(self, name) for name in names}

@@ -25,13 +25,10 @@ class ActivityHead(nn.Module):
     velocities: the changes since the moment before are features, too.
     frames: moments that a clip is resampled to, whatever its length; 0 leaves its frames as they are.
     dropout: of the pooled states, and between layers.
-    flip_test: in evaluation the scores are the mean of the clip's and of its mirror image's; twice the time. Together
-        with mirroring in training, where actions do not differ by the side.
     """
 
     def __init__(self, num_actions, num_joints=20, hidden=128, layers=1, bidirectional=True, pooling="attention_max",
-                 bones=False, velocities=True, frames=32, dropout=0.7, flip_test=False,
-                 skeleton=KINECT20):  # fmt: skip
+                 bones=False, velocities=True, frames=32, dropout=0.7, skeleton=KINECT20):  # fmt: skip
         super().__init__()
         if len(skeleton) != num_joints:
             raise ValueError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
@@ -40,10 +37,9 @@ class ActivityHead(nn.Module):
         self.settings = dict(
             num_actions=num_actions, num_joints=num_joints, hidden=hidden, layers=layers, bidirectional=bidirectional,
             pooling=pooling, bones=bones, velocities=velocities, frames=frames, dropout=dropout,
-            flip_test=flip_test,
         )  # fmt: skip
         self.skeleton, self.pooling, self.frames = skeleton, pooling, frames
-        self.bones, self.velocities, self.flip_test = bones, velocities, flip_test
+        self.bones, self.velocities = bones, velocities
         features = 2 * (num_joints + 1 + bones * len(skeleton.limbs)) * (1 + velocities)
         states = hidden * (1 + bidirectional)
         self.norm = nn.BatchNorm1d(features)
@@ -62,14 +58,6 @@ class ActivityHead(nn.Module):
         Returns logits (N, num_actions), never NaN. Raises ValueError for other shapes and lengths.
         """
         self._check(landmarks, lengths)
-        scores = self._scores(landmarks, lengths)
-        if self.flip_test and not self.training:
-            mirrored = landmarks[:, :, self.skeleton.mirrored] * landmarks.new_tensor([-1, 1])
-            scores = (scores + self._scores(mirrored, lengths)) / 2
-        return scores
-
-    def _scores(self, landmarks, lengths):
-        """Logits (N, num_actions) of the clips as they are."""
         features, seen, lengths = self._features(landmarks.to(self.fc.weight.dtype), lengths.to(landmarks.device))
         padding = None  # (N, T'), True behind a clip's end; resampled clips have none
         if not self.frames:

@@ -59,18 +59,6 @@ def test_place_and_size_never_change_a_result():
     assert_close(model(padded * 0.3 + 500, lengths), model(padded, lengths), atol=1e-4, rtol=1e-3)
 
 
-def test_the_flip_test_makes_a_clip_and_its_mirror_image_one():
-    padded, lengths = clips([6, 8])
-    mirrored = torch.stack([300 - padded[..., 0], padded[..., 1]], dim=-1)[:, :, KINECT20.mirrored]
-    plain, flipped = head(), head(flip_test=True)
-    assert (plain(mirrored, lengths) - plain(padded, lengths)).abs().max() > 1e-3
-    assert_close(flipped(mirrored, lengths), flipped(padded, lengths), atol=1e-5, rtol=1e-4)
-    both = (plain(padded, lengths) + plain(mirrored, lengths)) / 2
-    assert_close(flipped(padded, lengths), both, atol=1e-5, rtol=1e-4)
-    plain.dropout.p = flipped.dropout.p = 0.0
-    assert_close(flipped.train()(padded, lengths), plain.train()(padded, lengths))  # training mirrors by chance
-
-
 def test_missing_joints_never_give_nan():
     model = head()
     padded, _ = clips([6, 8])
