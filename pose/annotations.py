@@ -7,8 +7,10 @@ numbers are the last fields, so a name may hold spaces. Blank lines and lines th
 
 import math
 import os
+import posixpath
+from array import array
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 
@@ -41,7 +43,8 @@ class Annotations(Mapping):
         self.paths = list(paths)
         landmarks = np.array(landmarks, np.float64)
         unlabelled = np.isnan(landmarks).any(axis=-1) | (landmarks == 0).all(axis=-1)
-        self.landmarks = np.where(unlabelled[..., None], np.nan, landmarks)
+        landmarks[unlabelled] = np.nan
+        self.landmarks = landmarks
         self._row = {path: i for i, path in enumerate(self.paths)}
 
     def __getitem__(self, path):
@@ -89,7 +92,7 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
     if image_dir is not None and not Path(image_dir).is_dir():
         raise FileNotFoundError(f"{image_dir}: there is no such image folder; check the path")
 
-    paths, landmarks, faults, first_line = [], [], [], {}
+    paths, landmarks, faults, first_line = [], array("d"), [], {}
     with open(joints_txt, encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
             line = line.strip()
@@ -97,20 +100,19 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
                 continue
             try:
                 name, numbers = _parse_line(line, num_joints)
-                same = PurePosixPath(name)  # a.png and ./a.png are one image
+                same = posixpath.normpath(name)  # a.png and ./a.png are one image
                 if same in first_line:
                     raise _Fault(f"{name!r} stands on line {first_line[same]} already; keep one of the two lines")
                 first_line[same] = number
                 paths.append(_image_path(image_dir, name))
-                landmarks.append(numbers)
+                landmarks.extend(numbers)
             except _Fault as fault:
                 faults.append(f"{joints_txt}, line {number}: {fault}")
     if not paths and not faults:
         faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
     if faults:
         raise AnnotationError(faults)
-    landmarks = np.array(landmarks).reshape(-1, num_joints, 2)
-    return Annotations(paths, landmarks)
+    return Annotations(paths, np.frombuffer(landmarks).reshape(-1, num_joints, 2))
 
 
 class _Fault(Exception):
@@ -121,27 +123,34 @@ def _parse_line(line, num_joints):
     """Name and 2·num_joints floats of one line."""
     count = 2 * num_joints
     fields = line.rsplit(maxsplit=count)
-    found = len(line.split()) - 1
-    if len(fields) <= count:
+    found = len(fields) - 1
+    if found < count:
         raise _Fault(f"expected an image name and {count} numbers (x y of {num_joints} joints), found {found} fields "
                      "after the name; add the missing ones, with 'nan nan' for a joint without label")  # fmt: skip
     name, fields = fields[0], fields[1:]
     try:
-        numbers = [float(field) for field in fields]
+        numbers = list(map(float, fields))
     except ValueError:
         wrong = next(field for field in fields if not _is_number(field))
         raise _Fault(
             f"{wrong!r} is not a number, or a number is missing; write pixels with a decimal point, "
             "nan where there is no label"
         ) from None
+    if not math.isfinite(sum(numbers)):
+        _check_missing(numbers)
+    *front, last = name.split()
+    if front and _is_number(last):
+        raise _Fault(f"expected {count} numbers (x y of {num_joints} joints) after the image name, found more: is "
+                     "this another skeleton, or another column in front?")  # fmt: skip
+    return name, numbers
+
+
+def _check_missing(numbers):
+    """Raises _Fault for an infinite coordinate, and where only one of a joint's two is NaN."""
     if any(math.isinf(number) for number in numbers):
         raise _Fault("a coordinate is infinite; write pixels, or 'nan nan' for a joint without label")
     if any(math.isnan(x) != math.isnan(y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)):
         raise _Fault("a joint has only one of x and y; write both, or 'nan nan'")
-    if _is_number(name.split()[-1]) and found > count:
-        raise _Fault(f"expected {count} numbers (x y of {num_joints} joints) after the image name, found more: is "
-                     "this another skeleton, or another column in front?")  # fmt: skip
-    return name, numbers
 
 
 def _is_number(text):
@@ -167,7 +176,7 @@ def _image_path(image_dir, name):
 
 
 def _leaves_folder(name):
-    return "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or ".." in name.split("/")
+    return "\\" in name or name.startswith("/") or name[1:2] == ":" or ".." in name.split("/")  # C: is a drive
 
 
 def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
