@@ -107,9 +107,10 @@ class ClipDataset(_ClipSamples):
             center, scale, rot = self.augmentation.move_box(center, scale, rng)
         matrices = crop_matrix(center, scale, rot, self.inp_res)
         crops = [warp(picture, matrix, self.inp_res) for picture, matrix in zip(pictures, matrices, strict=True)]
-        frames = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+        frames = np.stack(crops)
         if self.is_train:
             frames = self.augmentation.change_light(frames, rng)
+        frames = torch.from_numpy(frames).permute(0, 3, 1, 2)
         to_heatmap = crop_matrix(center, scale, rot, self.out_res)
         to_image = torch.from_numpy(invert(to_heatmap).astype(np.float32))
         return frames.float() / 255, self.labels[index], self._tpts(rows, to_heatmap), to_image

@@ -1,11 +1,11 @@
 """Random changes of a training sample: the crop's place, size and turn, mirroring, and the light."""
 
-import sys
 from dataclasses import dataclass
-from functools import cache
 
+import cv2
 import numpy as np
-import torch
+
+GREY = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue look (ITU-R BT.601)
 
 
 @dataclass(frozen=True)
@@ -35,34 +35,19 @@ class Augmentation:
         return center, scale, rot
 
     def change_light(self, image, rng):
-        """The image (3, H, W) uint8 tensor under another light."""
-        v2 = _torchvision_transforms()
+        """The image (..., W, 3) uint8 RGB under another light: brightness, contrast about its mean, then saturation.
+
+        All three are affine in the colour, so one 3 × 4 matrix does them at once.
+        """
         brightness, contrast, saturation = rng.uniform(1 - self.light, 1 + self.light, 3)
-        image = v2.functional.adjust_brightness(image, brightness)
-        image = v2.functional.adjust_contrast(image, contrast)
-        return v2.functional.adjust_saturation(image, saturation)
+        rows = image.reshape(-1, *image.shape[-2:])
+        saturate = saturation * np.eye(3) + (1 - saturation) * GREY
+        middle = (1 - contrast) * np.dot(GREY, cv2.mean(rows)[:3])
+        matrix = brightness * np.column_stack([contrast * saturate, np.full(3, middle)])
+        return cv2.transform(rows, matrix).reshape(image.shape)
 
-
-@cache
-def _torchvision_transforms():
-    """torchvision.transforms.v2, imported only where it is used.
-
-    PyPI's torchvision is built for CUDA; beside a CPU-only torch its import fails for want of two operators that
-    nothing here calls. Only then are their schemas declared: beside its own torch a second declaration would be fatal.
-    """
-    try:
-        from torchvision.transforms import v2
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        _declare_torchvision_operators()
-        from torchvision.transforms import v2
-    return v2
-
-
-@cache
-def _declare_torchvision_operators():
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library  # the declarations live as long as this object
+    @property
+    def reach(self):
+        """The side of the square around the labelled crop's middle that no augmented crop leaves, in crop sides."""
+        turn = np.radians(min(self.rot, 45))
+        return (1 + self.scale) * (np.cos(turn) + np.sin(turn)) + 2 * self.shift

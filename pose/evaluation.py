@@ -1,10 +1,10 @@
 """A model's landmarks on a whole data set, and their scores."""
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from pose.device import autocast, default_device
+from pose.dataset import Crops, on_device
+from pose.device import autocast, default_device, tuned
 from pose.geometry import heatmap_to_image
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.metrics import score
@@ -24,16 +24,15 @@ def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=
     """
     device = torch.device(device or default_device())
     model = model.to(device, memory_format=torch.channels_last).eval()
-    landmarks, confidences = [], []
-    for images, _, info in DataLoader(dataset, batch_size, num_workers=workers):
-        images = images.to(device, memory_format=torch.channels_last)
-        with torch.inference_mode(), autocast(device, bf16):
-            heatmaps = model(images)[-1]
-        places, confidence = heatmaps_to_landmarks(heatmaps)
-        center, scale, rot = (info[key].numpy() for key in ("center", "scale", "rot"))
-        landmarks.append(heatmap_to_image(places.cpu().numpy(), center, scale, rot, heatmaps.shape[-1]))
-        confidences.append(confidence.cpu().numpy())
-    return np.concatenate(landmarks), np.concatenate(confidences)
+    found, boxes = [], []
+    for crops, info in DataLoader(Crops(dataset), batch_size, num_workers=workers, pin_memory=device.type == "cuda"):
+        with torch.inference_mode(), autocast(device, bf16), tuned(device):
+            heatmaps = model(on_device(crops, device))[-1]
+            found.append(heatmaps_to_landmarks(heatmaps))  # read at the end, so that no batch waits for the one before
+        boxes.append([info[key] for key in ("center", "scale", "rot")])
+    places, confidence = (torch.cat(tensors).cpu().numpy() for tensors in zip(*found, strict=True))
+    center, scale, rot = (torch.cat(tensors).numpy() for tensors in zip(*boxes, strict=True))
+    return heatmap_to_image(places, center, scale, rot, dataset.out_res), confidence
 
 
 def evaluate(model, dataset, batch_size=32, workers=0, device=None, bf16=False):

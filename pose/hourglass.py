@@ -4,10 +4,12 @@ The modules carry the names of the widely used PyTorch version, so that its MPII
 """
 
 import math
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 DEPTH = 4  # how often an hourglass halves its input
 
@@ -26,10 +28,11 @@ class Bottleneck(nn.Module):
         self.downsample = nn.Sequential(nn.Conv2d(inputs, 2 * planes, 1)) if inputs != 2 * planes else None
 
     def forward(self, x):
-        y = self.conv1(F.relu(self.bn1(x)))
-        y = self.conv2(F.relu(self.bn2(y)))
-        y = self.conv3(F.relu(self.bn3(y)))
-        return y + (x if self.downsample is None else self.downsample(x))
+        y = self.conv1(F.relu(self.bn1(x), inplace=True))
+        y = self.conv2(F.relu(self.bn2(y), inplace=True))
+        y = self.conv3(F.relu(self.bn3(y), inplace=True))
+        y += x if self.downsample is None else self.downsample(x)
+        return y
 
 
 def residual(inputs, planes):
@@ -51,7 +54,9 @@ class Hourglass(nn.Module):
         branch, before, after, *middle = self.hg[level]
         y = before(F.max_pool2d(x, 2))
         y = middle[0](y) if level == 0 else self(y, level - 1)
-        return branch(x) + F.interpolate(after(y), scale_factor=2, mode="nearest")
+        x = branch(x)
+        x += F.interpolate(after(y), scale_factor=2, mode="nearest")
+        return x
 
 
 class StackedHourglass(nn.Module):
@@ -64,6 +69,9 @@ class StackedHourglass(nn.Module):
         scaled by 2π·sigma², so that a perfect prediction is the same Gaussian of height 1.
     sigma: that Gaussian's standard deviation in heatmap px.
 
+    Where the attribute `recompute` is set, training keeps only the stacks' inputs in memory and computes the rest of
+    each again for its gradient (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
+
     Part of the network are also the image's normalisation (`mean`, `std`, of RGB in 0 … 1) and `learnt` (num_joints,),
     1 for each joint that had labels in training: the heatmaps of the others, about which it knows nothing, are zero.
     """
@@ -74,6 +82,7 @@ class StackedHourglass(nn.Module):
             raise ValueError(f"loss is 'mse' or 'cross_entropy', not {loss!r}")
         self.settings = dict(num_stacks=num_stacks, num_joints=num_joints, channels=channels, loss=loss, sigma=sigma)
         self.num_stacks, self.num_joints, self.loss, self.sigma = num_stacks, num_joints, loss, sigma
+        self.recompute = False
         self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
         self.register_buffer("std", torch.full((3, 1, 1), 0.25))
         self.register_buffer("learnt", torch.ones(num_joints))
@@ -87,7 +96,7 @@ class StackedHourglass(nn.Module):
         self.hg = nn.ModuleList(Hourglass(channels) for _ in range(num_stacks))
         self.res = nn.ModuleList(residual(channels, channels // 2) for _ in range(num_stacks))
         self.fc = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU())
+            nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
             for _ in range(num_stacks)
         )
         self.score = nn.ModuleList(nn.Conv2d(channels, num_joints, 1) for _ in range(num_stacks))
@@ -102,18 +111,33 @@ class StackedHourglass(nn.Module):
         Raises ValueError for images of another shape.
         """
         _check_images(images)
-        x = (images - self.mean) / self.std
-        x = F.relu(self.bn1(self.conv1(x)))  # (N, 64, S/2, S'/2)
-        x = F.max_pool2d(self.layer1(x), 2)  # (N, 128, S/4, S'/4)
-        x = self.layer3(self.layer2(x))  # (N, channels, S/4, S'/4)
+        x = self._run(self._stem, images)
         heatmaps = []
         for i in range(self.num_stacks):
-            y = self.fc[i](self.res[i](self.hg[i](x)))
-            score = self.score[i](y)
+            y, score = self._run(self._stack, x, i)
             heatmaps.append(self._heatmaps(score))
             if i + 1 < self.num_stacks:
                 x = x + self.fc_[i](y) + self.score_[i](score)
         return heatmaps
+
+    def _stem(self, images):
+        """Features (N, channels, S/4, S'/4) of images (N, 3, S, S')."""
+        x = (images - self.mean) / self.std
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)  # (N, 64, S/2, S'/2)
+        x = F.max_pool2d(self.layer1(x), 2)  # (N, 128, S/4, S'/4)
+        return self.layer3(self.layer2(x))
+
+    def _stack(self, x, i):
+        """Features and scores (N, num_joints, …) of stack i."""
+        y = self.fc[i](self.res[i](self.hg[i](x)))
+        return y, self.score[i](y)
+
+    def _run(self, part, *inputs):
+        """part(*inputs); where `recompute` is set, without keeping what its gradient needs."""
+        if not (self.recompute and self.training and torch.is_grad_enabled()):
+            return part(*inputs)
+        contexts = lambda: (nullcontext(), _statistics_kept(self))  # noqa: E731
+        return checkpoint(part, *inputs, use_reentrant=False, context_fn=contexts)
 
     def _heatmaps(self, score):
         score = score.to(self.mean.dtype)  # bf16 is too coarse for the softmax
@@ -121,6 +145,19 @@ class StackedHourglass(nn.Module):
             probability = score.flatten(2).softmax(dim=2).view_as(score)
             score = probability * (2 * math.pi * self.sigma**2)
         return score * self.learnt[:, None, None]
+
+
+@contextmanager
+def _statistics_kept(model):
+    """Batch norms that compute a batch again do not count it again."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def _check_images(images):

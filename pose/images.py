@@ -1,15 +1,49 @@
 """Reading an image file, whatever its kind, as 8-bit RGB; and the crop of it that the network sees."""
 
+import io
+import math
+from typing import NamedTuple
+
 import cv2
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from pose.geometry import compose, invert, transform_landmarks
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH  # turns the image as its EXIF tag asks
+_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_EXIF_ORIENTATION = 0x0112
+ENOUGH = 0.8  # pixels, along a side, for each of the crop's: bilinear sampling blurs as much
+PART_ALIGNED = 8  # px; so that a part's pixels are averaged in the same squares as those of all the image
 
 
 class ImageError(ValueError):
     """A file that cannot be read as an image: which, and what to do."""
+
+
+class Picture(NamedTuple):
+    """An image, or the part and the resolution of it that a crop needs.
+
+    pixels: (h, w, 3) uint8 RGB. width, height: of the full image, px.
+    step: each of the pixels is the average of step × step of the full image. left, top: where they begin, pixels px.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    step: int = 1
+    left: int = 0
+    top: int = 0
+
+    def crop(self, matrix, res):
+        """`warp` of the full image by a matrix (2, 3) from image px to crop px."""
+        return warp(self.pixels, compose(matrix, _to_full(self.step, self.left, self.top)), res)
+
+    def part(self, center, side):
+        """The `Picture` of the square around `center` (2,) with this side, image px, and a little more."""
+        low, high = ((np.asarray(center) + sign * side / 2) / self.step for sign in (-1, 1))
+        (left, top), rows_and_columns = _slices(low, high, PART_ALIGNED)
+        return self._replace(pixels=self.pixels[rows_and_columns], left=self.left + left, top=self.top + top)
 
 
 def read_image(path):
@@ -20,20 +54,66 @@ def read_image(path):
     infinity become 0.
     Raises ImageError where the file is missing or is no image.
     """
+    return read_picture(path).pixels
+
+
+def read_picture(path, shrink=1.0):
+    """The image at `path` for crops that shrink it so many times, as a `Picture`; see `read_image`.
+
+    It has at least `ENOUGH` pixels a side for each of the crop's. A JPEG file is decoded at that resolution, which
+    takes a fraction of the time.
+    """
     try:
         encoded = np.fromfile(path, np.uint8)  # cv2.imread cannot open every non-ASCII path
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+    step = _step(shrink / ENOUGH)
+    width, height, reduced = _reduced_size(encoded, step)
     try:
-        image = cv2.imdecode(encoded, _COLOR) if encoded.size else None
+        pixels = cv2.imdecode(encoded, _REDUCED.get(reduced, _COLOR)) if encoded.size else None
     except cv2.error:  # a size that OpenCV does not allow, say
-        image = None
-    if image is None:
+        pixels = None
+    if pixels is None:
         raise ImageError(f"{path}: is not an image that can be read; replace it or remove its line")
-    if image.dtype != np.uint8:
-        image = np.nan_to_num(image.astype(np.float32), nan=0, posinf=0, neginf=0).clip(0)
-        image = (image * (255 / max(1e-12, float(image.max())))).round().astype(np.uint8)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    if pixels.dtype != np.uint8:
+        pixels = np.nan_to_num(pixels.astype(np.float32), nan=0, posinf=0, neginf=0).clip(0)
+        pixels = (pixels * (255 / max(1e-12, float(pixels.max())))).round().astype(np.uint8)
+    if reduced == 1:
+        height, width = pixels.shape[:2]
+    pixels = cv2.cvtColor(_averaged(pixels, step // reduced), cv2.COLOR_BGR2RGB)
+    return Picture(pixels, width, height, step)
+
+
+def _step(shrink):
+    """The largest power of two up to `shrink`, 1 at least."""
+    return 2 ** int(math.log2(max(1.0, shrink)))
+
+
+def _reduced_size(encoded, step):
+    """Width and height of a JPEG file, px as shown, and by how much of `step` it can be reduced in decoding; else 1."""
+    if step == 1 or encoded[:2].tobytes() != b"\xff\xd8":
+        return 0, 0, 1
+    try:
+        with Image.open(io.BytesIO(encoded)) as header:
+            size, orientation = header.size, header.getexif().get(_EXIF_ORIENTATION, 1)
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        return 0, 0, 1
+    reduced = min(step, max(_REDUCED))
+    if orientation == 1:
+        return *size, reduced
+    if size[0] % reduced or size[1] % reduced:  # an incomplete square would come first when the image is turned
+        return 0, 0, 1
+    return *(size[::-1] if orientation > 4 else size), reduced
+
+
+def _averaged(pixels, step):
+    """The average of each square of step × step pixels; the last ones are continued where they are fewer."""
+    if step == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    pixels = cv2.copyMakeBorder(pixels, 0, -height % step, 0, -width % step, cv2.BORDER_REPLICATE)
+    size = pixels.shape[1] // step, pixels.shape[0] // step
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def warp(image, matrix, res):
@@ -42,27 +122,24 @@ def warp(image, matrix, res):
     image: (H, W, 3) uint8; matrix: (2, 3) from image px to crop px; res: the crop's side in px.
     Returns (res, res, 3) uint8; what lies outside the image is black.
     """
-    shrink = 1 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    if shrink >= 2:  # average before sampling, or thin limbs alias
-        height, width = image.shape[:2]
-        smaller = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-        image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
-        matrix = compose(matrix, _enlarge(width / smaller[0], height / smaller[1]))
-    image, matrix = _needed_part(image, matrix, res)
+    corners = transform_landmarks([[0, 0], [res, 0], [0, res], [res, res]], invert(matrix))
+    step = _step(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # average before sampling, or thin limbs alias
+    (left, top), rows_and_columns = _slices(corners.min(axis=0), corners.max(axis=0), step)
+    image = image[rows_and_columns]  # OpenCV warps no side above 32767
     if image.size == 0:
         return np.zeros((res, res, 3), np.uint8)
-    return cv2.warpAffine(image, matrix, (res, res), flags=cv2.INTER_LINEAR)
+    matrix = compose(matrix, compose(_to_full(1, left, top), _to_full(step)))
+    return cv2.warpAffine(_averaged(image, step), matrix, (res, res), flags=cv2.INTER_LINEAR)
 
 
-def _needed_part(image, matrix, res):
-    """The rectangle of the image that the crop shows, and the matrix from there; OpenCV warps no side above 32767."""
-    corners = transform_landmarks([[0, 0], [res, 0], [0, res], [res, res]], invert(matrix))
-    left, top = np.maximum(np.floor(corners.min(axis=0) - 4), 0).astype(int)
-    right, bottom = np.maximum(np.ceil(corners.max(axis=0) + 4), 0).astype(int)
-    moved_back = np.array([[1.0, 0, left], [0, 1, top]])
-    return image[top:bottom, left:right], compose(matrix, moved_back)
+def _slices(low, high, aligned):
+    """Where to cut an image so that `low` … `high` (x and y, px) stay, with a margin of twice `aligned` px: (left, top)
+    px, multiples of it, and the slices of rows and columns."""
+    left, top = (max(0, math.floor(value / aligned) - 2) * aligned for value in low)
+    right, bottom = (max(0, math.ceil(value / aligned) + 2) * aligned for value in high)
+    return (left, top), (slice(top, bottom), slice(left, right))
 
 
-def _enlarge(x_ratio, y_ratio):
-    """The matrix (2, 3) from a resized image back to the full one: x + 0.5 = x_ratio · (x' + 0.5)."""
-    return np.array([[x_ratio, 0, x_ratio / 2 - 0.5], [0, y_ratio, y_ratio / 2 - 0.5]])
+def _to_full(step, left=0, top=0):
+    """The matrix (2, 3) from pixels, each the average of step × step, the first at (left, top), to those averaged."""
+    return np.array([[step, 0, step * (left + 0.5) - 0.5], [0, step, step * (top + 0.5) - 0.5]])

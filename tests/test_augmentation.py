@@ -1,28 +1,55 @@
-"""torchvision, beside its own torch and beside a processor-only one."""
+"""Light, by hand; and how far an augmented crop reaches."""
 
-import sys
-from types import ModuleType
-
+import numpy as np
 import pytest
 
-from pose import augmentation
+from pose.augmentation import Augmentation
+from pose.geometry import crop_matrix, invert, transform_landmarks
 
 
-@pytest.fixture
-def transforms():
-    """The import, not remembered from or for other tests."""
-    return augmentation._torchvision_transforms.__wrapped__
+class Fixed:
+    """Random numbers that were chosen: brightness, contrast and saturation."""
+
+    def __init__(self, *factors):
+        self.factors = factors
+
+    def uniform(self, low, high, count):
+        return self.factors
 
 
-def test_no_operator_is_declared_twice_beside_a_torchvision_that_fits(transforms, monkeypatch):
-    fits = ModuleType("torchvision.transforms")
-    fits.v2 = object()
-    monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
-    monkeypatch.setitem(sys.modules, "torchvision.transforms", fits)
-    monkeypatch.setattr(augmentation, "_declare_torchvision_operators", lambda: pytest.fail("declared"))
-    assert transforms() is fits.v2
+IMAGE = np.array([[[100, 50, 0], [200, 100, 60]]], np.uint8)  # grey values 59.25 and 125.34, on average 92.295
 
 
-def test_the_light_can_be_changed_with_the_torchvision_at_hand():
-    v2 = augmentation._torchvision_transforms()
-    assert hasattr(v2.functional, "adjust_contrast")
+@pytest.mark.parametrize(
+    ("factors", "expected"),
+    [
+        ((1, 1, 1), [[100, 50, 0], [200, 100, 60]]),
+        ((0.5, 1, 1), [[50, 25, 0], [100, 50, 30]]),
+        ((1.5, 1, 1), [[150, 75, 0], [255, 150, 90]]),  # brighter than white is white
+        ((1, 0.5, 1), [[96, 71, 46], [146, 96, 76]]),  # halfway to the mean grey
+        ((1, 1, 0), [[59, 59, 59], [125, 125, 125]]),
+        ((0.5, 1, 0), [[30, 30, 30], [63, 63, 63]]),
+    ],
+)
+def test_the_light_is_changed_as_by_hand(factors, expected):
+    changed = Augmentation().change_light(IMAGE, Fixed(*factors))
+    assert changed.dtype == np.uint8
+    np.testing.assert_allclose(changed[0].astype(int), expected, atol=1)
+
+
+def test_the_frames_of_a_clip_stay_as_different_as_they_were():
+    frames = np.stack([IMAGE, IMAGE // 2])
+    light, dark = Augmentation().change_light(frames, Fixed(1, 0.5, 1)).astype(int)
+    np.testing.assert_allclose(light - dark, IMAGE.astype(int) / 4, atol=1)
+
+
+@pytest.mark.parametrize("rot", [0, 20, 45, 180])
+def test_no_augmented_crop_reaches_further_than_it_says_and_some_do_nearly(rot):
+    augmentation = Augmentation(rot=rot, rot_share=1, scale=0.3, shift=0.1)
+    rng, furthest = np.random.default_rng(0), 0
+    for _ in range(3000):
+        moved = augmentation.move_box(np.array([40.0, 60.0]), 0.5, rng)
+        corners = transform_landmarks([[-0.5, -0.5], [9.5, -0.5], [-0.5, 9.5], [9.5, 9.5]],
+                                      invert(crop_matrix(*moved, 10)))  # fmt: skip
+        furthest = max(furthest, 2 * np.abs(corners - [40, 60]).max() / 100)
+    assert 0.9 * augmentation.reach < furthest <= augmentation.reach

@@ -158,7 +158,9 @@ def test_a_mirrored_sample_is_the_sample_of_the_mirrored_image(dots, write_image
     by_hand = Generic({write_image("mirrored.png", picture[:, ::-1]): left_right}, False, 128, 32)[0]
     only_mirror = Augmentation(scale=0, rot=0, shift=0, mirror=1, light=0)
     image, heatmaps, info = Generic(dots, True, 128, 32, augmentation=only_mirror)[0]
-    np.testing.assert_allclose(image, by_hand[0], atol=2.01 / 255)
+    # The large one is read in averages of 8 × 8 px, which in the mirrored file begin at the other edge.
+    atol = (5.01 if picture.shape[0] > 1000 else 2.01) / 255
+    np.testing.assert_allclose(image, by_hand[0], atol=atol)
     np.testing.assert_allclose(heatmaps, by_hand[1], atol=1e-4)
     np.testing.assert_allclose(info["pts"], by_hand[2]["pts"], atol=1e-3)
     np.testing.assert_allclose(info["center"], by_hand[2]["center"], atol=1e-3)

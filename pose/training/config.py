@@ -28,7 +28,9 @@ class TrainConfig:
     ema_decay: of the averaged weights, which are the ones evaluated and kept
     patience: stop after so many epochs without a better validation AUC; 0: never
     bf16: multiply in bf16; None: where the device does so in hardware
+    recompute: keep less in memory and compute it again for the gradient: a fraction of the memory, a third more time
     workers: processes that load images
+    cache: a folder that keeps decoded images, see `Generic`; none if empty
     seed: fixes the first weights, the order of the images and their augmentation
     tensorboard: also write TensorBoard's files into the run's folder
     augmentation: how training images are changed, see `Augmentation`
@@ -47,7 +49,9 @@ class TrainConfig:
     ema_decay: float = 0.998
     patience: int = 0
     bf16: bool | None = None
+    recompute: bool = False
     workers: int = 0
+    cache: str = ""
     seed: int = 0
     tensorboard: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -83,6 +87,7 @@ class TrainConfig:
             skeleton=skeleton,
             augmentation=self.augmentation,
             seed=self.seed,
+            cache_dir=self.cache or None,
         )
 
     def rate_at(self, step, steps):

@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model
-from pose.device import autocast, default_device, has_bf16, keep_freed_memory
+from pose.dataset import Crops, on_device
+from pose.device import autocast, default_device, has_bf16, keep_freed_memory, tuned
 from pose.evaluation import evaluate
-from pose.heatmaps import heatmaps_to_landmarks
+from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.loss import heatmap_loss
 from pose.metrics import normalised_distances, pck
 from pose.training.state import TrainingState, fingerprint
@@ -49,6 +50,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     board = _tensorboard(run_dir, config)
     labelled = np.isfinite(train_data.annotations.landmarks).any(axis=(0, 2))
     model.learnt.copy_(torch.from_numpy(labelled))
+    model.recompute = config.recompute
     network = distributed.wrap(model.to(device, memory_format=torch.channels_last))
     state = TrainingState(
         model,
@@ -61,13 +63,13 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     state.start(run_dir, resume)
     loader = _loader(train_data, config, device)
 
-    with _progress(loader, config, len(state.history)) as bar:
+    with tuned(device), _progress(loader, config, len(state.history)) as bar:
         while not state.finished:
             epoch = len(state.history)
             started = time.perf_counter()
             train_data.set_epoch(epoch)
             loader.sampler.set_epoch(epoch)
-            row = {"epoch": epoch + 1} | _train_epoch(state, network, loader, device, bf16, bar)
+            row = {"epoch": epoch + 1} | _train_epoch(state, network, train_data, loader, device, bf16, bar)
             row["images_per_s"] = round(len(train_data) / (time.perf_counter() - started), 2)
             row |= _validate(state.average, valid_data, config, device, bf16)
             state.history.append(row)
@@ -105,17 +107,17 @@ def _check(model, train_data, valid_data, config):
         )
 
 
-def _train_epoch(state, network, loader, device, bf16, bar):
+def _train_epoch(state, network, train_data, loader, device, bf16, bar):
     """One pass over the training images; returns the epoch's last learning rate, mean loss and mean PCK."""
     model, config, optimizer = state.model, state.config, state.optimizer
     first_step, steps = len(state.history) * len(loader), config.epochs * len(loader)
-    total, looks = torch.zeros((), device=device), []
+    total, looks, skeleton = torch.zeros((), device=device), [], train_data.skeleton
     network.train()
-    for step, (images, heatmaps, info) in enumerate(loader, start=first_step):
+    for step, (crops, info) in enumerate(loader, start=first_step):
         for group in optimizer.param_groups:
             group["lr"] = config.rate_at(step, steps)
-        images = images.to(device, memory_format=torch.channels_last, non_blocking=True)
-        heatmaps = heatmaps.to(device, non_blocking=True)
+        images = on_device(crops, device)
+        heatmaps = landmarks_to_heatmaps(info["tpts"].to(device, non_blocking=True), config.out_res, config.sigma)
         with autocast(device, bf16):
             outputs = network(images)
         loss = heatmap_loss(outputs, heatmaps, model.loss, model.sigma)
@@ -124,9 +126,11 @@ def _train_epoch(state, network, loader, device, bf16, bar):
         optimizer.step()
         state.update_average(step)
         total += loss.detach()
-        if (step - first_step) % LOOK_EVERY == 0:  # reading the loss waits for the device
-            looks.append(_batch_pck(outputs[-1], info["tpts"], loader.dataset.skeleton))
-            bar.set_postfix(loss=f"{loss.item():.3f}", PCK=f"{looks[-1]:.3f}", refresh=False)
+        if (step - first_step) % LOOK_EVERY == 0:
+            if looks:  # what was seen last time has long been computed, so that reading it does not wait
+                loss_then, pck_then = looks[-1].read(skeleton)
+                bar.set_postfix(loss=f"{loss_then:.3f}", PCK=f"{pck_then:.3f}", refresh=False)
+            looks.append(_Look(loss, outputs[-1], info["tpts"]))
         bar.update(len(images) * distributed.size())
     loss = distributed.mean(total).item() / len(loader)
     if not math.isfinite(loss):
@@ -137,15 +141,35 @@ def _train_epoch(state, network, loader, device, bf16, bar):
     return {
         "learning_rate": config.rate_at(step, steps),
         "train_loss": loss,
-        "train_pck@0.2": float(np.mean([look for look in looks if not math.isnan(look)] or [math.nan])),
+        "train_pck@0.2": _mean([look.read(skeleton)[1] for look in looks]),
     }
 
 
-def _batch_pck(heatmaps, tpts, skeleton):
-    """PCK@0.2 over the labelled joints of one training batch, (N, K, H, W) against (N, K, 2) heatmap px."""
-    places, _ = heatmaps_to_landmarks(heatmaps.detach())
-    distances = normalised_distances(places.cpu().numpy(), tpts.numpy(), skeleton).reshape(-1, 1)
-    return float(pck(distances, 0.2)[0])
+class _Look:
+    """The loss and the landmarks of a training batch, on their way to the CPU while training goes on.
+
+    loss: (); heatmaps: (N, K, H, W) predicted; tpts: (N, K, 2) labelled, heatmap px, on the CPU.
+    """
+
+    def __init__(self, loss, heatmaps, tpts):
+        places, _ = heatmaps_to_landmarks(heatmaps.detach())
+        self.loss, self.places = (tensor.to("cpu", non_blocking=True) for tensor in (loss.detach(), places))
+        self.tpts = tpts.numpy()
+        self.arrived = torch.cuda.Event() if loss.is_cuda else None
+        if self.arrived:
+            self.arrived.record()
+
+    def read(self, skeleton):
+        """The loss, and PCK@0.2 over the batch's labelled joints."""
+        if self.arrived:
+            self.arrived.synchronize()
+        distances = normalised_distances(self.places.numpy(), self.tpts, skeleton).reshape(-1, 1)
+        return self.loss.item(), float(pck(distances, 0.2)[0])
+
+
+def _mean(values):
+    """The mean of those values that are no NaN."""
+    return float(np.mean([value for value in values if not math.isnan(value)] or [math.nan]))
 
 
 def _validate(average, valid_data, config, device, bf16):
@@ -164,7 +188,7 @@ def _loader(train_data, config, device):
             f"and the {len(train_data)} training images be at least as many"
         )
     return DataLoader(
-        train_data,
+        Crops(train_data),
         min(config.batch_size, len(train_data)) // processes,
         sampler=DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed, drop_last=True),
         worker_init_fn=_one_thread,

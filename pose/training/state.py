@@ -14,7 +14,8 @@ from pose import distributed
 from pose.checkpoints import load_tensors, save_tensors
 from pose.files import write_whole
 
-RESULT_UNCHANGED_BY = {"workers", "tensorboard"}  # hyperparameters that may differ when a training goes on
+# Hyperparameters that may differ when a training goes on.
+RESULT_UNCHANGED_BY = {"workers", "cache", "recompute", "tensorboard"}
 
 
 class TrainingState:
@@ -36,8 +37,7 @@ class TrainingState:
         self.save_best = save_best
         self.facts = asdict(config) | {"data": data}
         self.average = deepcopy(model).eval()
-        fused = next(model.parameters()).is_cuda
-        self.optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay, fused=fused)
+        self.optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay, fused=True)
         self.history = []
         self._averaged, self._current = _floating(self.average), _floating(model)
 

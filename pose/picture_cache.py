@@ -1,0 +1,43 @@
+"""Decoded pictures kept on disk, so that an image file is decoded in the first epoch only."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from pose.images import ImageError, Picture
+
+
+def cached_picture(folder, path, asked, read):
+    """The `Picture` that `read()` makes of the image file `path`, from `folder` where it is kept there.
+
+    asked: whatever else the picture depends on. A picture is found again only for the same `asked` and a file of the
+    same path, size and time of change; others stay until somebody deletes them. Raises ImageError, as `read()` does.
+    """
+    try:
+        file = os.stat(path)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+    known = repr((os.path.abspath(path), file.st_size, file.st_mtime_ns, asked))
+    name = hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    kept = Path(folder) / name[:2] / f"{name}.safetensors"
+    try:
+        tensors = load_file(kept)
+        return Picture(tensors["pixels"], *tensors["facts"].tolist())
+    except (FileNotFoundError, SafetensorError):
+        picture = read()
+        _keep(kept, picture)
+        return picture
+
+
+def _keep(kept, picture):
+    """Writes a picture; several processes may write the same one."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    content = save({"pixels": np.ascontiguousarray(picture.pixels), "facts": np.array(picture[1:], np.int64)})
+    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as beside:
+        beside.write(content)
+    os.replace(beside.name, kept)
