@@ -142,7 +142,7 @@ class StackedHourglass(nn.Module):
     def _heatmaps(self, score):
         score = score.to(self.mean.dtype)  # bf16 is too coarse for the softmax
         if self.loss == "cross_entropy":
-            probability = score.flatten(2).softmax(dim=2).view_as(score)
+            probability = score.flatten(2).softmax(dim=2).reshape(score.shape)
             score = probability * (2 * math.pi * self.sigma**2)
         return score * self.learnt[:, None, None]
 

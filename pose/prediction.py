@@ -53,8 +53,10 @@ class Predictor:
     model: a `StackedHourglass`, or the path of a checkpoint.
     inp_res: the side of the network's input, px; by default that of the checkpoint's training.
     flip_test: also look at the mirrored crop and average the heatmaps; twice the time, a little more accurate.
-    backend: what computes: "torch", or "onnx" or "openvino", which are faster on a processor and packages of their own.
-    precision: "fp32"; where speed counts more than the last digit "bf16" (torch and openvino) or "int8" (openvino).
+    backend: what computes: "torch", or "onnx", "openvino" or "ncnn", which are faster on a processor and packages of
+        their own; see `pose.engines`.
+    precision: "fp32"; where speed counts more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU)
+        or "int8" (openvino).
     calibration: int8: images like those to come, as for `predict`; the first 200 show how large the activations are.
     The weights are copied: training the model on does not change the predictor.
     """
