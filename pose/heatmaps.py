@@ -3,7 +3,7 @@
 import torch
 
 WINDOW = 3  # the fit looks at (2·3 + 1)² pixels around the highest one
-FIT_STEPS = 6
+FIT_STEPS = 3
 
 
 def landmarks_to_heatmaps(landmarks, out_res, sigma=1.0):
@@ -76,7 +76,7 @@ def _fit_gaussians(values, inside_x, inside_y):
     The parameters are x, y and s = log of the width; the best height for them is known (variable projection: Golub and
     Pereyra, "The Differentiation of Pseudo-Inverses and Nonlinear Least Squares Problems", 1973).
     """
-    parameters = values.new_zeros(3, len(values))
+    parameters = _first_guess(values, inside_x, inside_y)
     damping = values.new_full((len(values),), 1e-3)
     error, height, gradient, normal = _look(parameters, values, inside_x, inside_y)
     for _ in range(FIT_STEPS):
@@ -89,6 +89,25 @@ def _fit_gaussians(values, inside_x, inside_y):
         )
         damping = torch.where(better, damping * 0.1, damping * 10)
     return parameters[0], parameters[1], height
+
+
+def _first_guess(values, inside_x, inside_y):
+    """x, y and s (3, M) of the Gaussian through the middle pixel and its neighbours, whose logarithm is a parabola.
+
+    Where the map ends there is one neighbour; the width is then that along the other axis, or 1.
+    """
+    near = slice(WINDOW - 1, WINDOW + 2)
+    logs = torch.stack([values[:, WINDOW, near], values[:, near, WINDOW]]).clamp_min(1e-3).log()  # (2, M, 3): x, y
+    before, after = logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]
+    has_before, has_after = (torch.stack([inside_x, inside_y])[..., WINDOW + side] > 0 for side in (-1, 1))
+    both = has_before & has_after
+    curvature = -(before + after)
+    known = (both * curvature).sum(dim=0) / both.sum(dim=0).clamp_min(1)
+    known = torch.where(known > 0, known, 1.0)
+    curvature = torch.where(both & (curvature > 0), curvature, known)
+    one_sided = torch.where(has_after, after + curvature / 2, -(before + curvature / 2))
+    slope = torch.where(both, (after - before) / 2, one_sided)
+    return _within_bounds(torch.stack([*(slope / curvature), -known.log() / 2]))
 
 
 def _look(parameters, values, inside_x, inside_y):
