@@ -17,8 +17,8 @@ import pose
 from pose.prediction import CALIBRATION_IMAGES
 
 CONFIG = pose.TrainConfig(num_stacks=2, inp_res=128, epochs=2, seed=0)
-WAYS = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"),
-        ("openvino", "int8"))  # fmt: skip
+WAYS = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("ncnn", "fp32"), ("openvino", "fp32"),
+        ("openvino", "bf16"), ("openvino", "int8"))  # fmt: skip
 
 
 def boxes(landmarks):
@@ -39,8 +39,8 @@ def main(argv=None):
     pose.fit(model, *datasets, CONFIG, args.run, resume=True)
 
     print(f"{len(train)} images to train, {len(test)} to test; seed {CONFIG.seed}; {processor()}\n")
-    print("| backend | precision | PCK@0.05 | PCK@0.1 | PCK@0.2 | PCK@0.1 against fp32, points |", "|---|---|---|---|---|---|",
-          sep="\n")  # fmt: skip
+    print("| backend | precision | PCK@0.05 | PCK@0.1 | PCK@0.2 | PCK@0.1 against fp32, points |")
+    print("|---|---|---|---|---|---|")
     exact = None
     calibration = train.paths[:: len(train) // CALIBRATION_IMAGES]
     for backend, precision in WAYS:

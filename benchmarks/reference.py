@@ -16,24 +16,29 @@ def predict(model, images):
 
 
 def decode(heatmaps, center, scale):
-    """Landmarks (N, K, 2) px: the highest pixel of heatmaps (N, K, R, R), a quarter of a pixel towards its higher
-    neighbour, back to the image through the inverse of each image's matrix."""
+    """Landmarks (N, K, 2) px of heatmaps (N, K, R, R), a tensor as the network gives it, joint by joint: the highest
+    pixel, a quarter of a pixel towards its higher neighbour, through the inverse of the crop's matrix."""
     count, joints, res, _ = heatmaps.shape
-    landmarks = np.zeros((count, joints, 2))
+    highest = heatmaps.flatten(2).argmax(dim=2)
+    landmarks = torch.zeros(count, joints, 2)
     for n in range(count):
         for k in range(joints):
             heatmap = heatmaps[n, k]
-            y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
-            place = np.array([x, y, 1.0])
+            y, x = divmod(int(highest[n, k]), res)
+            place = torch.tensor([float(x), float(y)])
             if 0 < x < res - 1 and 0 < y < res - 1:
-                place[0] += 0.25 * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
-                place[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
-            zoom = res / (200 * scale[n])
-            matrix = np.array(
-                [[zoom, 0, res / 2 - zoom * center[n][0]], [0, zoom, res / 2 - zoom * center[n][1]], [0, 0, 1]]
-            )
-            landmarks[n, k] = (np.linalg.inv(matrix) @ place)[:2]
-    return landmarks
+                across = heatmap[y, x + 1] - heatmap[y, x - 1]
+                down = heatmap[y + 1, x] - heatmap[y - 1, x]
+                place += 0.25 * torch.stack([across, down]).sign()
+            landmarks[n, k] = to_image(place, center[n], scale[n], res)
+    return landmarks.numpy()
+
+
+def to_image(place, center, scale, res):
+    """One landmark (2,) in heatmap px, in the image."""
+    zoom = res / (200 * scale)
+    matrix = np.array([[zoom, 0, res / 2 - zoom * center[0]], [0, zoom, res / 2 - zoom * center[1]], [0, 0, 1]])
+    return torch.from_numpy((np.linalg.inv(matrix) @ np.array([place[0], place[1], 1.0]))[:2])
 
 
 def sample(path, landmarks, center, scale, rng, inp_res=256, out_res=64):

@@ -1,6 +1,6 @@
 """How fast is it, beside the plain way (reference.py), on this machine? Prints a table.
 
-    python benchmarks/speed.py [inference] [decoding] [sample] [training] --threads 2
+    python benchmarks/speed.py [inference] [training] [sample] [loading] [decoding] [head] --threads 2
 
 The network has two stacks and looks at 256 px. Its weights are random: that changes no time.
 """
@@ -10,109 +10,252 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import reference
 import torch
 from pose_accuracy import processor
 from timing import HEADER, compare, rows
+from torch.utils.data import DataLoader
 
+import har
 import pose
-from pose.device import autocast, has_bf16, keep_freed_memory
+from pose.device import has_bf16, keep_freed_memory
 from pose.engines import build_engine
-from pose.loss import heatmap_loss
+from pose.training.loop import train_step
+from pose.training.state import TrainingState
 
-ENGINES = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"),
-           ("openvino", "int8"))  # fmt: skip
+CPU = torch.device("cpu")
+BF16 = has_bf16(CPU)
+ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("ncnn", "fp32"), ("torch", "bf16"),
+           ("openvino", "bf16"), ("openvino", "int8"))  # fmt: skip
 
 
-def inference():
-    """One network input through the network."""
+def network(**settings):
     torch.manual_seed(0)
-    model, images = pose.hg2().eval(), torch.rand(8, 3, 256, 256)
-    engines = {f"{backend} {precision}": build_engine(model, 256, backend, precision, samples=images)
-               for backend, precision in ENGINES}  # fmt: skip
-    lines = []
-    for count in (1, 8):
-        ways = {"plain": partial(reference.predict, model, images[:count])}
-        ways |= {name: partial(engine, images[:count]) for name, engine in engines.items()}
-        lines += rows(f"inference, batch {count}, an image", compare(ways), per=count)
-    return lines
+    return pose.hg2(**settings)
 
 
-def decoding():
-    """64 × 20 heatmaps to landmarks in the image."""
+# A `make` function for each way: it prepares, and returns what is timed.
+
+
+def predict_plainly(count, allocator=False, channels_last=False):
+    if allocator:
+        keep_freed_memory()
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = network().eval().to(memory_format=layout)
+    images = torch.rand(count, 3, 256, 256).contiguous(memory_format=layout)
+    return lambda: reference.predict(model, images) is None
+
+
+def predict_with(count, backend, precision):
+    keep_freed_memory()
+    images = torch.rand(count, 3, 256, 256)
+    run = build_engine(network(), 256, backend, precision, samples=images)
+    return lambda: run(images) is None
+
+
+def convolve(dtype):
+    """One large convolution of 39 GFLOP: what the processor can do at best."""
+    keep_freed_memory()
+    layer = torch.nn.Conv2d(256, 256, 3, padding=1).to(dtype, memory_format=torch.channels_last)
+    images = torch.rand(8, 256, 64, 64).to(dtype).contiguous(memory_format=torch.channels_last)
+
+    def run():
+        with torch.inference_mode():
+            layer(images)
+
+    return run
+
+
+def train_plainly(count, allocator=False, channels_last=False):
+    if allocator:
+        keep_freed_memory()
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model = network(loss="mse").train().to(memory_format=layout)
+    images, heatmaps = torch.rand(count, 3, 256, 256).contiguous(memory_format=layout), torch.rand(count, 20, 64, 64)
+    return partial(reference.train_step, model, torch.optim.RMSprop(model.parameters()), images, heatmaps)
+
+
+def train_as_fit(count, bf16=BF16, recompute=False):
+    keep_freed_memory()
+    config = pose.TrainConfig(num_stacks=2, loss="mse")
+    model = network(loss="mse").train().to(memory_format=torch.channels_last)
+    model.recompute = recompute
+    state = TrainingState(model, config, [{"params": list(model.parameters())}], 0, None, None)
+    crops, tpts = torch.randint(0, 256, (count, 256, 256, 3), dtype=torch.uint8), 60 * torch.rand(count, 20, 2)
+
+    def run():
+        train_step(state, model, crops, tpts, CPU, bf16)
+        state.update_average(0)
+
+    return run
+
+
+def photograph(folder, width, height):
+    """The path of a JPEG file."""
+    path = str(Path(folder) / f"{width}.jpg")
+    if not Path(path).exists():
+        coarse = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
+        cv2.imwrite(path, cv2.resize(coarse, (width, height)), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return path
+
+
+def person(width, height, share):
+    """Landmarks (20, 2) px that span a `share` of the picture's height."""
+    inside = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 2))
+    inside[:2] = [[-0.5, -0.5], [0.5, 0.5]]
+    return np.array([width / 2, height / 2]) + share * height * inside
+
+
+def load_plainly(path, landmarks):
     rng = np.random.default_rng(0)
-    places = torch.from_numpy(rng.uniform(1, 62, (64, 20, 2)))
-    heatmaps = pose.landmarks_to_heatmaps(places, 64) + 0.02 * torch.randn(64, 20, 64, 64)
-    center, scale = rng.uniform(100, 200, (64, 2)), rng.uniform(1, 2, 64)
+    center, scale = pose.center_and_scale(landmarks)
+    return lambda: reference.sample(path, landmarks, center, scale, rng) is None
 
-    def ours():
+
+def load_with_generic(path, landmarks, cache_dir=None, last_steps=True):
+    data, epochs = pose.Generic({path: landmarks}, cache_dir=cache_dir), iter(range(1000))
+
+    def run():
+        data.set_epoch(next(epochs))
+        (data.__getitem__ if last_steps else data.crop)(0)
+
+    return run
+
+
+def load_in_batches(path, landmarks, workers):
+    data = pose.Generic(pose.Annotations([path] * 512, [landmarks] * 512))
+
+    def run():
+        for _ in DataLoader(data.crops(), 16, num_workers=workers):
+            pass
+
+    return run
+
+
+def heatmaps_of(count):
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    heatmaps = pose.landmarks_to_heatmaps(torch.from_numpy(rng.uniform(1, 62, (count, 20, 2))), 64)
+    return heatmaps + 0.02 * torch.randn_like(heatmaps), rng.uniform(100, 200, (count, 2)), rng.uniform(1, 2, count)
+
+
+def decode_plainly(count):
+    return partial(reference.decode, *heatmaps_of(count))
+
+
+def decode(count):
+    heatmaps, center, scale = heatmaps_of(count)
+
+    def run():
         landmarks, _ = pose.heatmaps_to_landmarks(heatmaps)
         return pose.heatmap_to_image(landmarks.numpy(), center, scale, 0.0, 64)
 
-    ways = {"plain": partial(reference.decode, heatmaps.numpy(), center, scale), "heatmaps_to_landmarks": ours}
-    return rows("decoding 64 × 20 heatmaps", compare(ways))
+    return run
 
 
-def sample():
-    """One augmented training sample of a person who fills the height of a JPEG."""
+def learn_clips(lengths, frames=32):
+    """A training step of the recogniser on clips of these lengths; with frames=0 its LSTM reads packed sequences."""
+    keep_freed_memory()
+    torch.manual_seed(0)
+    head = har.HarConfig(frames=frames).build_head(10).train()
+    landmarks, labels = torch.rand(len(lengths), max(lengths), 20, 2), torch.randint(10, (len(lengths),))
+
+    def run():
+        torch.nn.functional.cross_entropy(head(landmarks, torch.tensor(lengths)), labels).backward()
+
+    return run
+
+
+# A table's rows for each work.
+
+
+def inference(threads):
+    """One network input to heatmaps."""
+    lines = []
+    for count in (1, 8):
+        ways = {
+            "plain": partial(predict_plainly, count),
+            "plain, allocator tuned": partial(predict_plainly, count, True),
+            "plain, allocator, channels_last": partial(predict_plainly, count, True, True),
+        }
+        ways |= {f"{backend} {precision}": partial(predict_with, count, backend, precision)
+                 for backend, precision in ENGINES}  # fmt: skip
+        lines += rows(f"inference, batch {count}, an image", compare(ways, 9, threads), per=count)
+    limits = {"in fp32": partial(convolve, torch.float32), "in bf16": partial(convolve, torch.bfloat16)}
+    return lines + rows("39 GFLOP in one convolution", compare(limits, 9, threads))
+
+
+def training(threads):
+    """One step."""
+    ways = {
+        "plain": partial(train_plainly, 4),
+        "plain, allocator tuned": partial(train_plainly, 4, True),
+        "plain, allocator, channels_last": partial(train_plainly, 4, True, True),
+        "as in pose.fit, fp32": partial(train_as_fit, 4, False),
+        "as in pose.fit": partial(train_as_fit, 4),
+        "as in pose.fit, recompute": partial(train_as_fit, 4, recompute=True),
+    }
+    return rows("training step, batch 4, an image", compare(ways, 7, threads), per=4)
+
+
+def sample(threads):
+    """One augmented training sample from a JPEG file, for a person of 9/10 and of 4/10 of the picture's height."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         for width, height in ((640, 480), (1920, 1080)):
-            rng = np.random.default_rng(0)
-            path = str(Path(folder) / f"{width}.jpg")
-            smooth = torch.nn.functional.interpolate(torch.rand(1, 3, height // 8, width // 8), (height, width))
-            picture = (smooth[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-            reference.Image.fromarray(picture).save(path, quality=90)
-            landmarks = np.array([width / 2, height / 2]) + rng.uniform(-0.4, 0.4, (20, 2)) * height
-            data = pose.Generic({path: landmarks})
-            box = (data.centers[0], data.scales[0])
-            ways = {
-                "plain": partial(reference.sample, path, landmarks, *box, rng),
-                "Generic": partial(data.__getitem__, 0),
-            }
-            lines += rows(f"training sample from {width}×{height}", compare(ways, 31))
+            for share in (0.9, 0.4):
+                asked = photograph(folder, width, height), person(width, height, share)
+                ways = {
+                    "plain": partial(load_plainly, *asked),
+                    "Generic": partial(load_with_generic, *asked),
+                    "without the last steps, as fit": partial(load_with_generic, *asked, None, False),
+                    "the same, cached": partial(load_with_generic, *asked, folder, False),
+                }
+                work = f"sample from {width}×{height}, person {share:.0%} of the height"
+                lines += rows(work, compare(ways, 61, threads))
     return lines
 
 
-def training():
-    """One step with four images."""
-    torch.manual_seed(0)
-    images, heatmaps = torch.rand(4, 3, 256, 256), torch.rand(4, 20, 64, 64)
-    plain, ours = pose.hg2(loss="mse"), pose.hg2(loss="mse").to(memory_format=torch.channels_last)
-    bf16 = has_bf16(torch.device("cpu"))
-    rmsprop, adam = torch.optim.RMSprop(plain.parameters()), torch.optim.AdamW(ours.parameters(), fused=True)
+def loading(threads):
+    """512 samples in batches of 16, by as many processes, which start anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = photograph(folder, 1920, 1080), person(1920, 1080, 0.9)
+        ways = {f"{workers} workers": partial(load_in_batches, *asked, workers) for workers in (0, 1, 2)}
+        return rows("loading from 1920×1080, an image", compare(ways, 5, threads), per=512)
 
-    def step():
-        with autocast(torch.device("cpu"), bf16):
-            outputs = ours(images.contiguous(memory_format=torch.channels_last))
-        loss = heatmap_loss(outputs, heatmaps, "mse", 1.0)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
 
+def decoding(threads):
+    """64 × 20 heatmaps to landmarks in the image."""
+    ways = {"plain": partial(decode_plainly, 64), "heatmaps_to_landmarks": partial(decode, 64)}
+    return rows("decoding 64 × 20 heatmaps", compare(ways, 31, threads))
+
+
+def head(threads):
+    """A training step of the recogniser on 16 clips."""
+    fixed, various = [60] * 16, np.random.default_rng(0).integers(20, 61, 16).tolist()
     ways = {
-        "plain": partial(reference.train_step, plain, rmsprop, images, heatmaps),
-        f"as in pose.fit{', bf16' if bf16 else ''}": step,
+        "60 frames each": partial(learn_clips, fixed),
+        "20 to 60 frames": partial(learn_clips, various),
+        "60 frames each, own frames, packed": partial(learn_clips, fixed, 0),
+        "20 to 60, own frames, packed": partial(learn_clips, various, 0),
     }
-    return rows("training step, batch 4, an image", compare(ways, 5), per=4)
+    return rows("recogniser's step, 16 clips", compare(ways, 31, threads))
 
 
-WORKS = {work.__name__: work for work in (inference, decoding, sample, training)}
+WORKS = {work.__name__: work for work in (inference, training, sample, loading, decoding, head)}
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", nargs="*", default=list(WORKS), help=f"what to time: {', '.join(WORKS)} (all)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(%(default)s)")
-    parser.add_argument("--plain-memory", action="store_true", help="leave the C library's allocator as it is")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    if not args.plain_memory:
-        keep_freed_memory()
     print(f"{processor()}", "", *HEADER, sep="\n")
     for name in args.work:
-        print(*WORKS[name](), sep="\n", flush=True)
+        print(*WORKS[name](args.threads), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

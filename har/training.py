@@ -18,11 +18,12 @@ from har.checkpoints import save_model
 from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import evaluate
 from har.hourglass_lstm import HourglassLSTM
+from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
 from pose.device import default_device, keep_freed_memory
 from pose.heatmaps import landmarks_to_heatmaps
 from pose.loss import heatmap_loss
-from pose.training.state import TrainingState, fingerprint
+from pose.training.state import TrainingState
 
 LARGEST_GRADIENT = 1.0  # its norm is cut to this, since an LSTM's can explode (Pascanu et al. 2013)
 

@@ -29,6 +29,7 @@ from pose.plotting import (
 from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
 from pose.preparation import PROJECT, SAMPLE, Prepared, prepare, prepared, split
 from pose.runs import latest_run, new_run
+from pose.shards import ShardedGeneric, write_shards
 from pose.skeleton import KINECT20, Skeleton
 from pose.training import TrainConfig, fit
 
@@ -49,6 +50,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Prepared",
+    "ShardedGeneric",
     "Skeleton",
     "StackedHourglass",
     "TrainConfig",
@@ -96,4 +98,5 @@ __all__ = [
     "transform_landmarks",
     "write_annotations",
     "write_predictions",
+    "write_shards",
 ]

@@ -8,6 +8,7 @@ numbers are the last fields, so a name may hold spaces. Blank lines and lines th
 import math
 import os
 import posixpath
+import zlib
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,6 +74,12 @@ def as_annotations(annotations):
     if len(counts) > 1:
         raise ValueError(f"every image needs the same number of joints, found {sorted(counts)}")
     return Annotations(annotations.keys(), list(annotations.values()))
+
+
+def fingerprint(annotations):
+    """A number that tells images and labels from others."""
+    names = "\n".join(annotations.paths).encode("utf-8", "surrogateescape")
+    return zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))
 
 
 def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):

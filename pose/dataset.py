@@ -1,28 +1,17 @@
 """`Generic`: annotations and images as the samples that the hourglass learns from."""
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
-from pose.annotations import as_annotations
-from pose.augmentation import Augmentation
-from pose.geometry import (
-    PIXELS_PER_SCALE,
-    center_and_scale,
-    compose,
-    crop_matrix,
-    mirror_landmarks,
-    mirror_matrix,
-    transform_landmarks,
-    whole_image_box,
-)
-from pose.heatmaps import landmarks_to_heatmaps
+from pose.annotations import as_annotations, fingerprint
+from pose.geometry import PIXELS_PER_SCALE, center_and_scale
 from pose.images import read_picture
 from pose.picture_cache import cached_picture
+from pose.samples import Samples
 from pose.skeleton import KINECT20
 
 
-class Generic(Dataset):
+class Generic(Samples, Dataset):
     """Samples `(image, heatmaps, info)` of any images with landmarks.
 
     image: (3, inp_res, inp_res) float32, RGB in 0 … 1.
@@ -51,74 +40,51 @@ class Generic(Dataset):
 
     def __init__(self, annotations, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20,
                  augmentation=None, seed=0, cache_dir=None):  # fmt: skip
+        super().__init__(is_train, inp_res, out_res, sigma, skeleton, augmentation, seed)
         self.annotations = as_annotations(annotations)
         if not len(self.annotations):
             raise ValueError("the data set is empty: the annotations hold no image")
         found = self.annotations.landmarks.shape[1]
         if found != len(skeleton):
             raise ValueError(f"the annotations have {found} joints an image, the skeleton has {len(skeleton)}")
-        self.is_train = is_train
-        self.inp_res = inp_res
-        self.out_res = out_res or inp_res // 4
-        self.sigma = sigma
-        self.skeleton = skeleton
-        self.augmentation = augmentation or Augmentation()
-        self.seed = seed
         self.cache_dir = cache_dir
-        self.epoch = 0
         self.centers, self.scales = center_and_scale(self.annotations.landmarks)
 
     def __len__(self):
         return len(self.annotations)
 
-    def set_epoch(self, epoch):
-        """Another epoch, other augmentations. Call it before the epoch's loader starts its workers."""
-        self.epoch = epoch
-
     def __getitem__(self, index):
-        crop, info = self.crop(index)
-        image = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
-        return image, landmarks_to_heatmaps(info["tpts"], self.out_res, self.sigma), info
+        return self.finish(*self.crop(index))
+
+    @property
+    def labelled(self):
+        """(K,) bool: which joints have a label in any image."""
+        return np.isfinite(self.annotations.landmarks).any(axis=(0, 2))
+
+    @property
+    def fingerprint(self):
+        """A number that tells these images and labels from others."""
+        return fingerprint(self.annotations)
+
+    def crops(self):
+        """The data set of `crop(index)`: samples as they leave the processes that load them."""
+        return _Crops(self)
 
     def crop(self, index):
-        """The image (inp_res, inp_res, 3) uint8 RGB and `info`: all that `fit` needs to finish a batch on the device."""
+        """The crop (inp_res, inp_res, 3) uint8 RGB and the `info` of one image; see `make_crop`."""
         index = range(len(self))[index]  # a negative one counts from the end
-        picture = self._picture(index)
-        landmarks, center, scale = self._box(index, picture)
-        rot, to_image = 0.0, np.eye(2, 3)
-        if self.is_train:
-            rng = np.random.default_rng((self.seed, self.epoch, index))
-            if rng.random() < self.augmentation.mirror:
-                landmarks = mirror_landmarks(landmarks, picture.width, self.skeleton)
-                center = np.array([picture.width - 1 - center[0], center[1]])
-                to_image = mirror_matrix(picture.width)
-            center, scale, rot = self.augmentation.move_box(center, scale, rng)
+        path, landmarks = self.annotations.paths[index], self.annotations.landmarks[index]
+        center, scale = self.centers[index], self.scales[index]
+        return self.make_crop(index, path, self._picture(path, center, scale), landmarks, center, scale)
 
-        crop = picture.crop(compose(crop_matrix(center, scale, rot, self.inp_res), to_image), self.inp_res)
-        if self.is_train:
-            crop = self.augmentation.change_light(crop, rng)
-        tpts = transform_landmarks(landmarks, crop_matrix(center, scale, rot, self.out_res)).astype(np.float32)
-        info = {
-            "index": index,
-            "center": np.asarray(center, np.float32),
-            "scale": np.float32(scale),
-            "pts": landmarks.astype(np.float32),
-            "tpts": tpts,
-            "inp_res": self.inp_res,
-            "out_res": self.out_res,
-            "rot": np.float32(rot),
-            "img_paths": self.annotations.paths[index],
-        }
-        return crop, info
-
-    def _picture(self, index):
+    def _picture(self, path, center, scale):
         """The `Picture` of one image: where somebody is labelled, at the resolution that the crop needs."""
-        path, side = self.annotations.paths[index], PIXELS_PER_SCALE * self.scales[index]
+        side = PIXELS_PER_SCALE * scale
         labelled = np.isfinite(side)
         shrink = side / self.inp_res if labelled else 1.0
         if self.cache_dir is None:
             return read_picture(path, shrink)
-        center, reach = self.centers[index], side * (self.augmentation.reach if self.is_train else 1)
+        reach = side * (self.augmentation.reach if self.is_train else 1)
 
         def read():
             picture = read_picture(path, shrink)
@@ -126,17 +92,8 @@ class Generic(Dataset):
 
         return cached_picture(self.cache_dir, path, (shrink, *center, reach), read)
 
-    def _box(self, index, picture):
-        """The landmarks of one row, and the crop's center and scale."""
-        landmarks = self.annotations.landmarks[index]
-        if np.isfinite(landmarks).any():
-            return landmarks, self.centers[index], self.scales[index]
-        return landmarks, *whole_image_box(picture.width, picture.height)
 
-
-class Crops(Dataset):
-    """`Generic.crop` of each index: samples as they leave the processes that load them."""
-
+class _Crops(Dataset):
     def __init__(self, data):
         self.data = data
 
@@ -145,8 +102,3 @@ class Crops(Dataset):
 
     def __getitem__(self, index):
         return self.data.crop(index)
-
-
-def on_device(crops, device):
-    """A batch of crops (N, S, S, 3) uint8 as the network's input (N, 3, S, S) float32 in 0 … 1, channels_last."""
-    return crops.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255

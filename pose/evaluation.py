@@ -3,11 +3,11 @@
 import torch
 from torch.utils.data import DataLoader
 
-from pose.dataset import Crops, on_device
 from pose.device import autocast, default_device, tuned
 from pose.geometry import heatmap_to_image
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.metrics import score
+from pose.samples import on_device
 
 
 def predict_heatmaps(model, image):
@@ -25,7 +25,7 @@ def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=
     device = torch.device(device or default_device())
     model = model.to(device, memory_format=torch.channels_last).eval()
     found, boxes = [], []
-    for crops, info in DataLoader(Crops(dataset), batch_size, num_workers=workers, pin_memory=device.type == "cuda"):
+    for crops, info in DataLoader(dataset.crops(), batch_size, num_workers=workers, pin_memory=device.type == "cuda"):
         with torch.inference_mode(), autocast(device, bf16), tuned(device):
             heatmaps = model(on_device(crops, device))[-1]
             found.append(heatmaps_to_landmarks(heatmaps))  # read at the end, so that no batch waits for the one before

@@ -67,6 +67,11 @@ def read_picture(path, shrink=1.0):
         encoded = np.fromfile(path, np.uint8)  # cv2.imread cannot open every non-ASCII path
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+    return decode_picture(encoded, path, shrink)
+
+
+def decode_picture(encoded, path, shrink=1.0):
+    """`read_picture` of the file's content, (bytes,) uint8; `path` is for messages."""
     step = _step(shrink / ENOUGH)
     width, height, reduced = _reduced_size(encoded, step)
     try:

@@ -108,7 +108,8 @@ def test_an_exported_file_runs_elsewhere(model, crops, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("backend", "package"), [("onnx", "onnxruntime"), ("onnx", "onnxscript"), ("openvino", "openvino"), ("ncnn", "pnnx")]
+    ("backend", "package"),
+    [("onnx", "onnxruntime"), ("onnx", "onnxscript"), ("openvino", "openvino"), ("ncnn", "pnnx")],
 )
 def test_a_backend_that_is_not_installed_says_what_to_install(model, backend, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

@@ -26,8 +26,9 @@ from pose import (
     save_model,
     write_annotations,
 )
+from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
-from pose.training.state import TrainingState, fingerprint
+from pose.training.state import TrainingState
 
 TINY = {"inp_res": 64, "channels": 16, "batch_size": 4, "bf16": False}
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 from tqdm import tqdm
 
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model
-from pose.dataset import Crops, on_device
 from pose.device import autocast, default_device, has_bf16, keep_freed_memory, tuned
 from pose.evaluation import evaluate
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.loss import heatmap_loss
 from pose.metrics import normalised_distances, pck
-from pose.training.state import TrainingState, fingerprint
+from pose.samples import on_device
+from pose.training.state import TrainingState
 
 LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
 
@@ -28,7 +28,7 @@ LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
 def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=None):
     """Trains a `StackedHourglass`.
 
-    train_data, valid_data: `Generic` data sets, the second with `is_train=False`.
+    train_data, valid_data: `Generic` data sets, the second with `is_train=False`; the first may be a `ShardedGeneric`.
     config: `TrainConfig`; the kind of loss is the model's own.
     run_dir: the folder of this training. After each epoch it holds last.safetensors (everything needed to go on),
         best.safetensors (the averaged weights of the epoch with the best validation AUC, for `load_model`) and
@@ -48,15 +48,14 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     bf16 = has_bf16(device) if config.bf16 is None else config.bf16
     run_dir = Path(run_dir)
     board = _tensorboard(run_dir, config)
-    labelled = np.isfinite(train_data.annotations.landmarks).any(axis=(0, 2))
-    model.learnt.copy_(torch.from_numpy(labelled))
+    model.learnt.copy_(torch.from_numpy(train_data.labelled))
     model.recompute = config.recompute
     network = distributed.wrap(model.to(device, memory_format=torch.channels_last))
     state = TrainingState(
         model,
         config,
         groups=[{"params": list(model.parameters())}],
-        data=fingerprint(train_data.annotations),
+        data=train_data.fingerprint,
         goodness=lambda row: row["valid_auc"],
         save_best=partial(save_model, skeleton=train_data.skeleton),
     )
@@ -68,7 +67,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
             epoch = len(state.history)
             started = time.perf_counter()
             train_data.set_epoch(epoch)
-            loader.sampler.set_epoch(epoch)
+            if isinstance(loader.sampler, DistributedSampler):
+                loader.sampler.set_epoch(epoch)
             row = {"epoch": epoch + 1} | _train_epoch(state, network, train_data, loader, device, bf16, bar)
             row["images_per_s"] = round(len(train_data) / (time.perf_counter() - started), 2)
             row |= _validate(state.average, valid_data, config, device, bf16)
@@ -92,7 +92,7 @@ def _check(model, train_data, valid_data, config):
             )
     if valid_data.is_train:
         raise ValueError("validate on a data set without augmentation: Generic(..., is_train=False)")
-    if not np.isfinite(train_data.annotations.landmarks).any():
+    if not train_data.labelled.any():
         raise ValueError("no training image has a labelled joint; there is nothing to learn from")
     for data in (train_data, valid_data):
         if len(data.skeleton) != model.num_joints:
@@ -109,29 +109,22 @@ def _check(model, train_data, valid_data, config):
 
 def _train_epoch(state, network, train_data, loader, device, bf16, bar):
     """One pass over the training images; returns the epoch's last learning rate, mean loss and mean PCK."""
-    model, config, optimizer = state.model, state.config, state.optimizer
+    config = state.config
     first_step, steps = len(state.history) * len(loader), config.epochs * len(loader)
     total, looks, skeleton = torch.zeros((), device=device), [], train_data.skeleton
     network.train()
     for step, (crops, info) in enumerate(loader, start=first_step):
-        for group in optimizer.param_groups:
+        for group in state.optimizer.param_groups:
             group["lr"] = config.rate_at(step, steps)
-        images = on_device(crops, device)
-        heatmaps = landmarks_to_heatmaps(info["tpts"].to(device, non_blocking=True), config.out_res, config.sigma)
-        with autocast(device, bf16):
-            outputs = network(images)
-        loss = heatmap_loss(outputs, heatmaps, model.loss, model.sigma)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        loss, heatmaps = train_step(state, network, crops, info["tpts"], device, bf16)
         state.update_average(step)
-        total += loss.detach()
+        total += loss
         if (step - first_step) % LOOK_EVERY == 0:
             if looks:  # what was seen last time has long been computed, so that reading it does not wait
                 loss_then, pck_then = looks[-1].read(skeleton)
                 bar.set_postfix(loss=f"{loss_then:.3f}", PCK=f"{pck_then:.3f}", refresh=False)
-            looks.append(_Look(loss, outputs[-1], info["tpts"]))
-        bar.update(len(images) * distributed.size())
+            looks.append(_Look(loss, heatmaps, info["tpts"]))
+        bar.update(len(crops) * distributed.size())
     loss = distributed.mean(total).item() / len(loader)
     if not math.isfinite(loss):
         raise FloatingPointError(
@@ -145,6 +138,23 @@ def _train_epoch(state, network, train_data, loader, device, bf16, bar):
     }
 
 
+def train_step(state, network, crops, tpts, device, bf16):
+    """One step of the optimiser; returns the loss (), and the last stack's heatmaps (N, K, R, R).
+
+    state: `TrainingState`; network: its model, or what `distributed.wrap` made of it.
+    crops: (N, S, S, 3) uint8 RGB; tpts: (N, K, 2) float32, landmarks in heatmap px, NaN where not labelled.
+    """
+    images = on_device(crops, device)
+    targets = landmarks_to_heatmaps(tpts.to(device, non_blocking=True), state.config.out_res, state.config.sigma)
+    with autocast(device, bf16):
+        outputs = network(images)
+    loss = heatmap_loss(outputs, targets, state.model.loss, state.model.sigma)
+    state.optimizer.zero_grad()
+    loss.backward()
+    state.optimizer.step()
+    return loss.detach(), outputs[-1].detach()
+
+
 class _Look:
     """The loss and the landmarks of a training batch, on their way to the CPU while training goes on.
 
@@ -152,8 +162,8 @@ class _Look:
     """
 
     def __init__(self, loss, heatmaps, tpts):
-        places, _ = heatmaps_to_landmarks(heatmaps.detach())
-        self.loss, self.places = (tensor.to("cpu", non_blocking=True) for tensor in (loss.detach(), places))
+        places, _ = heatmaps_to_landmarks(heatmaps)
+        self.loss, self.places = (tensor.to("cpu", non_blocking=True) for tensor in (loss, places))
         self.tpts = tpts.numpy()
         self.arrived = torch.cuda.Event() if loss.is_cuda else None
         if self.arrived:
@@ -187,10 +197,13 @@ def _loader(train_data, config, device):
             f"batch_size {config.batch_size} must be divisible by the {processes} processes, "
             f"and the {len(train_data)} training images be at least as many"
         )
+    sampler = None  # shards bring an order of their own
+    if not isinstance(train_data, IterableDataset):
+        sampler = DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed, drop_last=True)
     return DataLoader(
-        Crops(train_data),
+        train_data.crops(),
         min(config.batch_size, len(train_data)) // processes,
-        sampler=DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed, drop_last=True),
+        sampler=sampler,
         worker_init_fn=_one_thread,
         num_workers=config.workers,
         pin_memory=device.type == "cuda",

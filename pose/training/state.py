@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import zlib
 from copy import deepcopy
 from dataclasses import asdict
 
@@ -118,12 +117,6 @@ class TrainingState:
         save_tensors(run_dir / "last.safetensors", tensors, {"config": self.facts, "history": self.history})
         if self.history:
             write_whole(run_dir / "history.csv", _as_csv(self.history))
-
-
-def fingerprint(annotations):
-    """A number that tells images and labels from others."""
-    names = "\n".join(annotations.paths).encode("utf-8", "surrogateescape")
-    return zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))
 
 
 def _floating(model):

@@ -1,0 +1,92 @@
+"""What a sample is, and how it is made of a picture and its landmarks."""
+
+import numpy as np
+import torch
+
+from pose.augmentation import Augmentation
+from pose.geometry import compose, crop_matrix, mirror_landmarks, mirror_matrix, transform_landmarks, whole_image_box
+from pose.heatmaps import landmarks_to_heatmaps
+from pose.skeleton import KINECT20
+
+
+class Samples:
+    """Samples `(image, heatmaps, info)`, whatever they are made of: what `Generic` and `ShardedGeneric` share.
+
+    image: (3, inp_res, inp_res) float32, RGB in 0 … 1.
+    heatmaps: (K, out_res, out_res) float32, a Gaussian of height 1 a joint; zero where the joint is not labelled or
+        lies outside the crop.
+    info: a dictionary of numpy arrays and plain values
+        index       int, the row in the annotations
+        center      (2,) float32, the crop's middle in the image, px
+        scale       () float32, the crop's side / 200 px
+        pts         (K, 2) float32, landmarks in the image, px, NaN where not labelled
+        tpts        (K, 2) float32, the same in the heatmap, heatmap px
+        inp_res, out_res   int, px
+        rot         () float32, the crop's turn in degrees, counter-clockwise
+        img_paths   str
+        Where the sample was mirrored, pts and center are those of the mirrored image.
+
+    is_train: augment as `augmentation` says; in evaluation the crop is the box of the landmarks itself.
+    inp_res, out_res: sides of the input and of the heatmaps, px; out_res is a quarter of inp_res unless given.
+    sigma: the Gaussian's standard deviation in heatmap px.
+    seed: with the epoch (`set_epoch`) and the index it fixes a sample's augmentation, whatever the number of workers.
+    An image without any label is shown whole.
+    """
+
+    def __init__(self, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20, augmentation=None,
+                 seed=0):  # fmt: skip
+        self.is_train = is_train
+        self.inp_res = inp_res
+        self.out_res = out_res or inp_res // 4
+        self.sigma = sigma
+        self.skeleton = skeleton
+        self.augmentation = augmentation or Augmentation()
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch):
+        """Another epoch, other augmentations. Call it before the epoch's loader starts its workers."""
+        self.epoch = epoch
+
+    def finish(self, crop, info):
+        """The sample of a crop and its `info`."""
+        image = torch.from_numpy(crop).permute(2, 0, 1).float() / 255
+        return image, landmarks_to_heatmaps(info["tpts"], self.out_res, self.sigma), info
+
+    def make_crop(self, index, path, picture, landmarks, center, scale):
+        """The crop (inp_res, inp_res, 3) uint8 RGB and `info`: all that `fit` needs to finish a batch on the device.
+
+        picture: `Picture`; landmarks (K, 2), center (2,) and scale of the person in it, image px.
+        """
+        if not np.isfinite(scale):
+            center, scale = whole_image_box(picture.width, picture.height)
+        rot, to_image = 0.0, np.eye(2, 3)
+        if self.is_train:
+            rng = np.random.default_rng((self.seed, self.epoch, index))
+            if rng.random() < self.augmentation.mirror:
+                landmarks = mirror_landmarks(landmarks, picture.width, self.skeleton)
+                center = np.array([picture.width - 1 - center[0], center[1]])
+                to_image = mirror_matrix(picture.width)
+            center, scale, rot = self.augmentation.move_box(center, scale, rng)
+
+        crop = picture.crop(compose(crop_matrix(center, scale, rot, self.inp_res), to_image), self.inp_res)
+        if self.is_train:
+            crop = self.augmentation.change_light(crop, rng)
+        tpts = transform_landmarks(landmarks, crop_matrix(center, scale, rot, self.out_res)).astype(np.float32)
+        info = {
+            "index": index,
+            "center": np.asarray(center, np.float32),
+            "scale": np.float32(scale),
+            "pts": landmarks.astype(np.float32),
+            "tpts": tpts,
+            "inp_res": self.inp_res,
+            "out_res": self.out_res,
+            "rot": np.float32(rot),
+            "img_paths": path,
+        }
+        return crop, info
+
+
+def on_device(crops, device):
+    """A batch of crops (N, S, S, 3) uint8 as the network's input (N, 3, S, S) float32 in 0 … 1, channels_last."""
+    return crops.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255

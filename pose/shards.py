@@ -1,0 +1,137 @@
+"""Shards: a data set too large for single files, in tar files that are read from beginning to end.
+
+Opening a million small files costs a disk or a network more than reading them. A shard is a tar file of a few hundred
+images in random order, each beside its landmarks; it is read in sequence, from a disk or a share. The format is that of
+the webdataset package, which reads it (Aizman, Maltby and Breuel, "High Performance I/O For Large Scale Deep
+Learning", 2019).
+"""
+
+import json
+import random
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import IterableDataset, get_worker_info
+
+from pose import distributed
+from pose.annotations import as_annotations, fingerprint
+from pose.files import write_whole
+from pose.geometry import PIXELS_PER_SCALE, center_and_scale
+from pose.images import decode_picture
+from pose.samples import Samples
+from pose.skeleton import KINECT20
+
+INDEX = "shards.json"
+SHUFFLED = 200  # images in memory, of which the next is drawn
+
+
+def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
+    """Writes images and landmarks as shards, in an order that `seed` fixes; the image files go in as they are.
+
+    Returns the paths of the tar files. Raises FileExistsError where `out_dir` holds shards already, ImportError where
+    the package webdataset is not installed.
+    """
+    webdataset, out_dir, annotations = _webdataset(), Path(out_dir), as_annotations(annotations)
+    if any(out_dir.glob("*.tar")):
+        raise FileExistsError(f"{out_dir} holds shards already; choose another folder")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    order = np.random.default_rng(seed).permutation(len(annotations))
+    counts = {}
+    for start in range(0, len(order), images_per_shard):
+        rows, name = order[start : start + images_per_shard], f"{start // images_per_shard:06d}.tar"
+        with webdataset.TarWriter(str(out_dir / name)) as writer:
+            for row in rows:
+                path = Path(annotations.paths[row])
+                facts = {"index": int(row), "name": path.name, "landmarks": annotations.landmarks[row].tolist()}
+                writer.write({"__key__": f"{row:09d}", "image": path.read_bytes(), "json": facts})
+        counts[name] = len(rows)
+    labelled = np.isfinite(annotations.landmarks).any(axis=(0, 2))
+    about = {"images": counts, "labelled": labelled.tolist(), "fingerprint": fingerprint(annotations)}
+    write_whole(out_dir / INDEX, json.dumps(about))  # last: without it the shards are not whole
+    return [out_dir / name for name in counts]
+
+
+class ShardedGeneric(Samples, IterableDataset):
+    """The samples of `Generic`, read from the shards in a folder; for training, in `fit`.
+
+    Each process, and each of its workers, reads shards of its own, in an order that the seed and the epoch fix, and
+    draws from a few images in memory. An epoch is as many images as there are; where shards cannot be dealt out evenly
+    some images come twice and others in another epoch. The order depends on the number of processes and workers.
+
+    folder: from `write_shards`. The rest is as for `Samples`.
+    Raises FileNotFoundError where the folder has no shards, ValueError where they are of another skeleton, or fewer
+    than the processes times their workers.
+    """
+
+    def __init__(self, folder, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20,
+                 augmentation=None, seed=0):  # fmt: skip
+        super().__init__(is_train, inp_res, out_res, sigma, skeleton, augmentation, seed)
+        self.folder = Path(folder)
+        if not (self.folder / INDEX).exists():
+            raise FileNotFoundError(f"{self.folder}: holds no whole shards; make them with write_shards")
+        about = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+        self.names, self.images = list(about["images"]), sum(about["images"].values())
+        self.labelled, self.fingerprint = np.array(about["labelled"]), about["fingerprint"]
+        if len(self.labelled) != len(skeleton):
+            raise ValueError(f"the shards have {len(self.labelled)} joints an image, the skeleton has {len(skeleton)}")
+
+    def __len__(self):
+        """Images of an epoch, of all processes together."""
+        return self.images
+
+    def __iter__(self):
+        return (self.finish(*crop) for crop in self._crops())
+
+    def crops(self):
+        """The data set of crops and their `info`: samples as they leave the processes that load them."""
+        return _Crops(self)
+
+    def _crops(self):
+        """(crop, info) of an epoch's images, in this process and worker; see `make_crop`."""
+        webdataset, worker = _webdataset(), get_worker_info()
+        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        stream, streams = distributed.rank() * workers + number, distributed.size() * workers
+        if len(self.names) < streams:
+            raise ValueError(
+                f"{len(self.names)} shards cannot be read by {streams} processes; write smaller ones, or take fewer"
+            )
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.names)
+        shards = [str(self.folder / name) for name in order[stream::streams]]
+        samples = webdataset.WebDataset(shards, repeat=True, shardshuffle=False, nodesplitter=_all, workersplitter=_all)
+        samples = samples.shuffle(SHUFFLED, rng=random.Random(f"{self.seed} {self.epoch} {stream}"))
+        return map(self._crop, islice(samples, len(self) // streams))
+
+    def _crop(self, sample):
+        facts = json.loads(sample["json"])
+        landmarks = np.array(facts["landmarks"], np.float64)
+        center, scale = center_and_scale(landmarks)
+        shrink = PIXELS_PER_SCALE * scale / self.inp_res if np.isfinite(scale) else 1.0
+        picture = decode_picture(np.frombuffer(sample["image"], np.uint8), facts["name"], shrink)
+        return self.make_crop(facts["index"], facts["name"], picture, landmarks, center, scale)
+
+
+class _Crops(IterableDataset):
+    """The crops of this process."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data) // distributed.size()
+
+    def __iter__(self):
+        return self.data._crops()
+
+
+def _all(shards):
+    """webdataset's own way of dealing out shards is not used: they are dealt out above."""
+    return shards
+
+
+def _webdataset():
+    try:
+        return import_module("webdataset")
+    except ImportError:
+        raise ImportError("shards need another package: pip install webdataset") from None

@@ -1,0 +1,105 @@
+"""Shards hold the samples of `Generic`, each once an epoch, and a training reads them."""
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from pose import Annotations, Generic, ShardedGeneric, TrainConfig, fit, write_shards
+from pose.checkpoints import load_tensors
+
+TINY = {"inp_res": 64, "seed": 3}
+
+# webdataset leaves the shard at which an epoch ends to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def annotations(tmp_path):
+    """Twelve photographs, read from single files; one has no label."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    paths, landmarks = [], rng.uniform(20, 280, (12, 20, 2))
+    landmarks[5] = np.nan
+    for number in range(12):
+        paths.append(str(tmp_path / "images" / f"{number}.jpg"))
+        cv2.imwrite(paths[-1], cv2.resize(rng.integers(0, 256, (10, 12, 3), np.uint8), (360, 300)))
+    return Annotations(paths, landmarks)
+
+
+@pytest.fixture
+def shards(annotations, tmp_path):
+    write_shards(annotations, tmp_path / "shards", images_per_shard=3)
+    return tmp_path / "shards"
+
+
+@pytest.mark.parametrize("is_train", [True, False])
+def test_the_samples_are_those_of_the_single_files(annotations, shards, is_train):
+    single, sharded = Generic(annotations, is_train, **TINY), ShardedGeneric(shards, is_train, **TINY)
+    assert len(sharded) == 12
+    for data in (single, sharded):
+        data.set_epoch(1)
+    found = list(sharded)
+    assert sorted(info["index"] for _, _, info in found) == list(range(12))
+    for image, heatmaps, info in found:
+        expected = single[info["index"]]
+        assert torch.equal(image, expected[0])
+        assert torch.equal(heatmaps, expected[1])
+        np.testing.assert_array_equal(info["pts"], expected[2]["pts"])
+
+
+def test_each_epoch_has_an_order_of_its_own(shards):
+    data = ShardedGeneric(shards, **TINY)
+    orders = []
+    for epoch in (0, 1, 0):
+        data.set_epoch(epoch)
+        orders.append([info["index"] for _, info in data.crops()])
+    assert orders[0] == orders[2] != orders[1]
+    assert orders[0] != sorted(orders[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_workers_share_the_shards_out(shards):
+    batches = DataLoader(ShardedGeneric(shards, **TINY).crops(), batch_size=2, num_workers=2)
+    indices = torch.cat([info["index"] for _, info in batches])
+    assert sorted(indices.tolist()) == list(range(12))
+
+
+def test_a_training_reads_shards_and_goes_on_where_it_was(annotations, shards, tmp_path):
+    config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=2, bf16=False)
+    valid = config.build_dataset(annotations.select([0, 1]), is_train=False)
+    data = ShardedGeneric(shards, inp_res=64)
+
+    def train(run, stop_after=None):
+        def stop(history):
+            if len(history) == stop_after:
+                raise KeyboardInterrupt
+
+        return fit(config.build_model(), data, valid, config, tmp_path / run, resume=True, on_epoch=stop)
+
+    whole = train("whole")
+    assert len(whole) == 2
+    with pytest.raises(KeyboardInterrupt):
+        train("halves", stop_after=1)
+    assert train("halves")[1]["train_loss"] == whole[1]["train_loss"]
+    one, two = (load_tensors(tmp_path / run / "last.safetensors")[0] for run in ("whole", "halves"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_what_cannot_be_read_is_said(annotations, shards, tmp_path, monkeypatch):
+    with pytest.raises(FileExistsError, match="holds shards already"):
+        write_shards(annotations, shards)
+    with pytest.raises(FileNotFoundError, match="make them with write_shards"):
+        ShardedGeneric(tmp_path)
+    monkeypatch.setattr("pose.distributed.size", lambda: 5)
+    with pytest.raises(ValueError, match="4 shards cannot be read by 5 processes"):
+        next(iter(ShardedGeneric(shards)))
+    monkeypatch.setitem(sys.modules, "webdataset", None)
+    with pytest.raises(ImportError, match="pip install webdataset"):
+        write_shards(annotations, tmp_path / "others")
