@@ -4,6 +4,7 @@ import ctypes
 import os
 import sys
 from contextlib import nullcontext
+from importlib.util import find_spec
 
 import torch
 
@@ -18,6 +19,11 @@ def has_bf16(device):
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
+
+
+def compiles(device):
+    """Whether `torch.compile` pays: on a GPU with what it needs; on a CPU it takes longer than it saves."""
+    return device.type == "cuda" and find_spec("triton") is not None
 
 
 def autocast(device, bf16):

@@ -80,13 +80,11 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         average = _MeanOverProcesses.apply(wide.mean(dim=(0, 2, 3)))
         centred = wide - average[:, None, None]
         variance = _MeanOverProcesses.apply(centred.square().mean(dim=(0, 2, 3)))
-        if self.track_running_stats:
-            self._track(average, variance, size() * x.numel() / x.shape[1])
+        with torch.no_grad():
+            count = size() * x.numel() / x.shape[1]
+            self.running_mean.lerp_(average, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked += 1
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
-
-    @torch.no_grad()
-    def _track(self, average, variance, count):
-        self.running_mean.lerp_(average, self.momentum)
-        self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        self.num_batches_tracked += 1

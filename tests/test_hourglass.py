@@ -107,3 +107,30 @@ def test_settings_build_the_same_network_again():
     again = StackedHourglass(**model.settings)
     assert again.settings == model.settings
     assert [p.shape for p in again.parameters()] == [p.shape for p in model.parameters()]
+
+
+def test_recomputation_changes_neither_outputs_nor_gradients_nor_statistics():
+    torch.manual_seed(0)
+    kept, recomputed = (StackedHourglass(2, channels=16).train() for _ in range(2))
+    recomputed.load_state_dict(kept.state_dict())
+    recomputed.recompute = True
+    images = torch.rand(3, 3, 64, 64)
+    saved = []
+    for model in (kept, recomputed):
+        tensors = 0
+
+        def count(tensor):
+            nonlocal tensors
+            tensors += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            outputs = model(images)
+        saved.append(tensors)
+        sum(output.square().sum() for output in outputs).backward()
+    assert saved[1] < 0.2 * saved[0]
+    for (name, one), other in zip(kept.named_parameters(), recomputed.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad), name
+    for (name, one), other in zip(kept.named_buffers(), recomputed.buffers(), strict=True):
+        assert torch.equal(one, other), name
+    assert kept.bn1.num_batches_tracked == 1

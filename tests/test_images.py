@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pose.geometry import crop_matrix, transform_landmarks
-from pose.images import ImageError, read_image, warp
+from pose.images import ImageError, read_image, read_picture, warp
 
 COLORS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [40, 50, 60]], [[1, 2, 3], [9, 8, 7]]], np.uint8)
 GREY = np.array([[0, 50], [100, 255], [3, 4]], np.uint8)
@@ -105,6 +105,49 @@ def test_the_image_goes_where_the_matrix_says(side, rot):
     matrix = crop_matrix((x - 0.1 * side, y + 0.13 * side), side / 200, rot, 128)
     ((u, v),) = transform_landmarks([[x, y]], matrix)
     np.testing.assert_allclose(centroid(warp(image, matrix, 128)[..., 0]), [u, v], atol=0.03)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize(("width", "height"), [(1104, 1000), (1103, 1001)], ids=["whole squares", "cut squares"])
+@pytest.mark.parametrize("shrink", [2, 5, 11, 30])
+def test_a_jpeg_read_at_less_resolution_shows_everything_in_its_place(tmp_path, shrink, width, height, orientation):
+    x, y = 611.3, 540.8
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]  # quarter turns that the tag undoes
+    image = np.rot90(dot(height, width, x, y, sigma=2.5 * shrink), turned)
+    Image.fromarray(image).save(tmp_path / "image.jpg", exif=exif, quality=95)
+    picture = read_picture(tmp_path / "image.jpg", shrink)
+    assert (picture.width, picture.height) == (width, height)
+    assert picture.step == 2 ** int(np.log2(shrink / 0.8))
+    assert picture.pixels.shape == (-(-height // picture.step), -(-width // picture.step), 3)
+    matrix = crop_matrix((x + 7, y - 5), 32 * shrink / 200, 20, 32)
+    ((u, v),) = transform_landmarks([[x, y]], matrix)
+    np.testing.assert_allclose(centroid(picture.crop(matrix, 32)[..., 0]), [u, v], atol=0.05)
+
+
+def test_less_resolution_looks_the_same(pose_data):
+    photographs = sorted((pose_data / "lspet" / "images").glob("*.jpg"))[:20]
+    differences = []
+    for path in photographs:
+        full = read_picture(path)
+        matrix = crop_matrix((full.width / 2, full.height / 2), full.height / 200, 0, 48)
+        less = read_picture(path, full.height / 48)
+        assert less.step >= 2
+        differences.append(np.abs(full.crop(matrix, 48).astype(int) - less.crop(matrix, 48)).mean())
+    assert np.mean(differences) < 4  # of 255
+
+
+def test_a_part_of_a_picture_gives_the_same_crop(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (700, 900, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "noise.jpg"), noise)
+    for shrink in (1, 2.2, 4.5):
+        picture = read_picture(tmp_path / "noise.jpg", shrink)
+        part = picture.part((500, 400), 400)
+        assert part.pixels.size < 0.5 * picture.pixels.size
+        for rot, side in ((0, 400), (30, 280), (0, 100)):
+            matrix = crop_matrix((500, 400), side / 200, rot, 64)
+            np.testing.assert_array_equal(part.crop(matrix, 64), picture.crop(matrix, 64))
 
 
 def test_what_lies_outside_the_image_is_black():

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ from pose import (
 )
 from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
+from pose.training import loop
 from pose.training.state import TrainingState
 
 TINY = {"inp_res": 64, "channels": 16, "batch_size": 4, "bf16": False}
@@ -318,3 +320,42 @@ def test_without_tensorboard_the_message_says_what_to_install(folder, tmp_path, 
 def test_a_trained_model_knows_its_input_size(folder, tmp_path):
     model, _ = train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1))
     assert Predictor(model).inp_res == TINY["inp_res"]
+
+
+def test_workers_cache_and_recomputation_change_no_weight(folder, tmp_path):
+    plain = TrainConfig(**TINY, epochs=2)
+    train(folder, tmp_path / "plain", plain)
+    other = replace(plain, workers=2, cache=str(tmp_path / "cache"), recompute=True)
+    train(folder, tmp_path / "other", other)
+    one, two = (load_tensors(tmp_path / run / "last.safetensors")[0] for run in ("plain", "other"))
+    assert same_weights(one, two)
+    assert any((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_a_compiled_training_learns_the_same(folder, tmp_path, monkeypatch):
+    compiled, compile_ = [], torch.compile
+    # Without the code generator, which takes a minute here: what is tested is that the network can be traced.
+    monkeypatch.setattr(
+        torch, "compile", lambda module: compiled.append(module) or compile_(module, backend="aot_eager")
+    )
+    losses = []
+    for run, compiles in (("eager", None), ("compiled", True)):
+        model, history = train(folder, tmp_path / run, TrainConfig(**TINY, epochs=1, compile=compiles))
+        losses.append(history[0]["train_loss"])
+    assert compiled == [model]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_no_step_waits_for_the_gpu(folder, tmp_path, monkeypatch):
+    step = loop.train_step
+
+    def watched(*args):
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            return step(*args)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(loop, "train_step", watched)
+    train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, compile=False))

@@ -28,6 +28,7 @@ class TrainConfig:
     ema_decay: of the averaged weights, which are the ones evaluated and kept
     patience: stop after so many epochs without a better validation AUC; 0: never
     bf16: multiply in bf16; None: where the device does so in hardware
+    compile: compile the network with `torch.compile`; None: on a GPU, unless recompute is set
     recompute: keep less in memory and compute it again for the gradient: a fraction of the memory, a third more time
     workers: processes that load images
     cache: a folder that keeps decoded images, see `Generic`; none if empty
@@ -49,6 +50,7 @@ class TrainConfig:
     ema_decay: float = 0.998
     patience: int = 0
     bf16: bool | None = None
+    compile: bool | None = None
     recompute: bool = False
     workers: int = 0
     cache: str = ""

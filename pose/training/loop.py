@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model
-from pose.device import autocast, default_device, has_bf16, keep_freed_memory, tuned
+from pose.device import autocast, compiles, default_device, has_bf16, keep_freed_memory, tuned
 from pose.evaluation import evaluate
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.loss import heatmap_loss
@@ -51,6 +51,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     model.learnt.copy_(torch.from_numpy(train_data.labelled))
     model.recompute = config.recompute
     network = distributed.wrap(model.to(device, memory_format=torch.channels_last))
+    if compiles(device) and not config.recompute if config.compile is None else config.compile:
+        network = torch.compile(network)
     state = TrainingState(
         model,
         config,
