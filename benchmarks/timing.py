@@ -26,20 +26,22 @@ def compare(ways, rounds=9, threads=None):
     """
     spawn = multiprocessing.get_context("spawn")
     workers = {name: _start(spawn, make, threads or torch.get_num_threads()) for name, make in ways.items()}
-    seconds = {name: [] for name in ways}
-    for number in range(rounds + 1):
+    seconds, timed = {name: [] for name in ways}, {}
+    try:
+        for number in range(rounds + 1):
+            for name, (_, pipe) in workers.items():
+                time.sleep(0.02)  # threads of the way before may still be spinning
+                pipe.send("run")
+                elapsed = _answer(name, pipe)
+                if number:
+                    seconds[name].append(elapsed)
         for name, (_, pipe) in workers.items():
-            time.sleep(0.02)  # threads of the way before may still be spinning
-            pipe.send("run")
-            elapsed = _answer(name, pipe)
-            if number:
-                seconds[name].append(elapsed)
-    timed = {}
-    for name, (process, pipe) in workers.items():
-        pipe.send("stop")
-        memory, result = _answer(name, pipe)
-        process.join()
-        timed[name] = Timed(np.array(seconds[name]), memory, result)
+            pipe.send("stop")
+            timed[name] = Timed(np.array(seconds[name]), *_answer(name, pipe))
+    finally:
+        for process, pipe in workers.values():
+            pipe.close()  # so that none waits for more
+            process.join()
     return timed
 
 
@@ -61,11 +63,18 @@ def _answer(name, pipe):
 def _serve(make, pipe, threads):
     torch.set_num_threads(threads)
     way, result = make(), None
-    while pipe.recv() == "run":
+    while _asked(pipe) == "run":
         started = time.perf_counter()
         result = way()
         pipe.send(time.perf_counter() - started)
     pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, result))
+
+
+def _asked(pipe):
+    try:
+        return pipe.recv()
+    except EOFError:  # the comparison was broken off
+        raise SystemExit from None
 
 
 def rows(work, timed, per=1):
