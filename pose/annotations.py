@@ -11,14 +11,17 @@ import posixpath
 import zlib
 from array import array
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from pose.decimals import read_decimals
 from pose.files import write_whole
 from pose.skeleton import KINECT20
 
 MAX_FAULTS_SHOWN = 20
+LINES_AT_ONCE = 500
 
 
 class AnnotationError(ValueError):
@@ -100,21 +103,21 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
         raise FileNotFoundError(f"{image_dir}: there is no such image folder; check the path")
 
     paths, landmarks, faults, first_line = [], array("d"), [], {}
-    with open(joints_txt, encoding="utf-8-sig", errors="surrogateescape") as lines:
-        for number, line in enumerate(lines, start=1):
-            line = line.strip()
-            if not line or line.startswith("#"):
-                continue
-            try:
-                name, numbers = _parse_line(line, num_joints)
-                same = posixpath.normpath(name)  # a.png and ./a.png are one image
-                if same in first_line:
-                    raise _Fault(f"{name!r} stands on line {first_line[same]} already; keep one of the two lines")
-                first_line[same] = number
-                paths.append(_image_path(image_dir, name))
-                landmarks.extend(numbers)
-            except _Fault as fault:
-                faults.append(f"{joints_txt}, line {number}: {fault}")
+    with open(joints_txt, encoding="utf-8-sig", errors="surrogateescape") as file:
+        numbered = ((number, line.strip()) for number, line in enumerate(file, start=1))
+        lines = ((number, line) for number, line in numbered if line and not line.startswith("#"))
+        while block := list(islice(lines, LINES_AT_ONCE)):
+            for (number, line), plain in zip(block, _parse_plain([line for _, line in block], num_joints), strict=True):
+                try:
+                    name, numbers = plain or _parse_line(line, num_joints)
+                    same = posixpath.normpath(name)  # a.png and ./a.png are one image
+                    if same in first_line:
+                        raise _Fault(f"{name!r} stands on line {first_line[same]} already; keep one of the two lines")
+                    first_line[same] = number
+                    paths.append(_image_path(image_dir, name))
+                    landmarks.frombytes(memoryview(numbers).cast("B"))
+                except _Fault as fault:
+                    faults.append(f"{joints_txt}, line {number}: {fault}")
     if not paths and not faults:
         faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
     if faults:
@@ -126,8 +129,19 @@ class _Fault(Exception):
     """What is wrong with one line and what to do."""
 
 
+def _parse_plain(lines, num_joints):
+    """What `_parse_line` makes of each line where all hold a name without spaces and plain decimals, else Nones."""
+    parts = [line.split(None, 1) for line in lines]
+    if all(len(part) == 2 for part in parts):
+        names, texts = zip(*parts, strict=True)
+        numbers = read_decimals(texts, 2 * num_joints)
+        if numbers is not None:
+            return list(zip(names, numbers, strict=True))
+    return [None] * len(lines)
+
+
 def _parse_line(line, num_joints):
-    """Name and 2·num_joints floats of one line."""
+    """Name and 2·num_joints numbers (float64) of one line."""
     count = 2 * num_joints
     fields = line.rsplit(maxsplit=count)
     found = len(fields) - 1
@@ -136,7 +150,7 @@ def _parse_line(line, num_joints):
                      "after the name; add the missing ones, with 'nan nan' for a joint without label")  # fmt: skip
     name, fields = fields[0], fields[1:]
     try:
-        numbers = list(map(float, fields))
+        numbers = array("d", map(float, fields))
     except ValueError:
         wrong = next(field for field in fields if not _is_number(field))
         raise _Fault(

@@ -203,3 +203,18 @@ def test_landmarks_are_read_without_images(tmp_path):
     (tmp_path / "joints.txt").write_text(line("../4.jpg") + "\n")
     with pytest.raises(AnnotationError, match="leaves the image folder"):
         read_annotations(tmp_path / "joints.txt")
+
+
+def test_a_file_of_all_kinds_of_lines_is_read_line_by_line_alike(tmp_path):
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-5, 700, (1200, 40)).round(3)
+    lines = [f"{i}.jpg " + " ".join(map(str, row)) for i, row in enumerate(values)]
+    lines[700] = "a name with spaces.jpg\t" + "  ".join(map(str, values[700]))  # among many plain lines
+    (tmp_path / "joints.txt").write_text("\n".join(lines))
+    annotations = read_annotations(tmp_path / "joints.txt")
+    np.testing.assert_array_equal(annotations.landmarks, values.reshape(1200, 20, 2))
+    assert annotations.paths[699:702] == ["699.jpg", "a name with spaces.jpg", "701.jpg"]
+    lines[1100] += " 7"
+    (tmp_path / "joints.txt").write_text("\n".join(lines))
+    with pytest.raises(AnnotationError, match=r"1 fault.*\n.*line 1101: .*found more"):
+        read_annotations(tmp_path / "joints.txt")
