@@ -6,6 +6,7 @@ The network has two stacks and looks at 256 px. Its weights are random: that cha
 """
 
 import argparse
+import itertools
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from pose.training.loop import train_step
 from pose.training.state import TrainingState
 
 CPU = torch.device("cpu")
+AT_ONCE = 16  # samples a call, as a loader makes one after the other
 BF16 = has_bf16(CPU)
 ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("ncnn", "fp32"), ("torch", "bf16"),
            ("openvino", "bf16"), ("openvino", "int8"))  # fmt: skip
@@ -111,15 +113,21 @@ def person(width, height, share):
 def load_plainly(path, landmarks):
     rng = np.random.default_rng(0)
     center, scale = pose.center_and_scale(landmarks)
-    return lambda: reference.sample(path, landmarks, center, scale, rng) is None
+
+    def run():
+        for _ in range(AT_ONCE):
+            reference.sample(path, landmarks, center, scale, rng)
+
+    return run
 
 
 def load_with_generic(path, landmarks, cache_dir=None, last_steps=True):
-    data, epochs = pose.Generic({path: landmarks}, cache_dir=cache_dir), iter(range(1000))
+    data, epochs = pose.Generic({path: landmarks}, cache_dir=cache_dir), itertools.count()
 
     def run():
-        data.set_epoch(next(epochs))
-        (data.__getitem__ if last_steps else data.crop)(0)
+        for _ in range(AT_ONCE):
+            data.set_epoch(next(epochs))
+            (data.__getitem__ if last_steps else data.crop)(0)
 
     return run
 
@@ -214,7 +222,7 @@ def sample(threads):
                     "the same, cached": partial(load_with_generic, *asked, folder, False),
                 }
                 work = f"sample from {width}×{height}, person {share:.0%} of the height"
-                lines += rows(work, compare(ways, 61, threads))
+                lines += rows(work, compare(ways, 15, threads), per=AT_ONCE)
     return lines
 
 
