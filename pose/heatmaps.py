@@ -41,7 +41,7 @@ def heatmaps_to_landmarks(heatmaps):
     empty = ~(maps.amin(dim=(1, 2)) < peak)  # also where a network that diverged gives NaN
 
     values, inside_x, inside_y = _windows(maps, column, row)
-    x, y, fitted = _fit_gaussians(values / _nonzero(peak)[:, None, None], inside_x, inside_y)
+    x, y, fitted = _fit_gaussians(values / _nonzero(peak), inside_x, inside_y)
     landmarks = torch.where(empty[:, None], torch.nan, torch.stack([column + x, row + y], dim=-1))
     confidence = torch.where(empty, 0.0, (fitted * peak).clamp(0, 1))
     return landmarks.reshape(*batch, 2), confidence.reshape(batch)
@@ -59,25 +59,28 @@ def _nonzero(peak):
     return torch.where(peak == 0, 1.0, peak)
 
 
+# In what follows the maps come last, so that short sums over a window's rows and columns are vectorised over the maps.
+
+
 def _windows(maps, column, row):
-    """The pixels around the peak (M, P, P), zero outside the map, and which columns and rows lie in it, (M, P) each."""
+    """The pixels (P, P, M) around each peak, zero outside the map; which columns and rows lie in it, (P, M) each."""
     height, width = maps.shape[1:]
-    offsets = torch.arange(-WINDOW, WINDOW + 1, device=maps.device)
-    x, y = column[:, None] + offsets, row[:, None] + offsets
+    offsets = torch.arange(-WINDOW, WINDOW + 1, device=maps.device)[:, None]
+    x, y = column + offsets, row + offsets
     inside_x, inside_y = (x >= 0) & (x < width), (y >= 0) & (y < height)
-    index = y.clamp(0, height - 1)[:, :, None] * width + x.clamp(0, width - 1)[:, None, :]
-    values = maps.flatten(1).gather(1, index.flatten(1)).view_as(index)
-    return values * (inside_y[:, :, None] & inside_x[:, None, :]), inside_x.float(), inside_y.float()
+    first = torch.arange(len(maps), device=maps.device) * (height * width)
+    index = first + y.clamp(0, height - 1)[:, None] * width + x.clamp(0, width - 1)
+    return maps.flatten()[index] * (inside_y[:, None] & inside_x), inside_x.float(), inside_y.float()
 
 
 def _fit_gaussians(values, inside_x, inside_y):
-    """Places x, y (M,) relative to the window's middle and heights (M,) of the Gaussians nearest to `values` (M, P, P).
+    """Places x, y (M,) relative to the window's middle and heights (M,) of the Gaussians nearest to `values` (P, P, M).
 
     The parameters are x, y and s = log of the width; the best height for them is known (variable projection: Golub and
     Pereyra, "The Differentiation of Pseudo-Inverses and Nonlinear Least Squares Problems", 1973).
     """
     parameters = _first_guess(values, inside_x, inside_y)
-    damping = values.new_full((len(values),), 1e-3)
+    damping = torch.full_like(parameters[0], 1e-3)
     error, height, gradient, normal = _look(parameters, values, inside_x, inside_y)
     for _ in range(FIT_STEPS):
         trial = _within_bounds(parameters + _step(gradient, normal, damping))
@@ -97,9 +100,9 @@ def _first_guess(values, inside_x, inside_y):
     Where the map ends there is one neighbour; the width is then that along the other axis, or 1.
     """
     near = slice(WINDOW - 1, WINDOW + 2)
-    logs = torch.stack([values[:, WINDOW, near], values[:, near, WINDOW]]).clamp_min(1e-3).log()  # (2, M, 3): x, y
-    before, after = logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]
-    has_before, has_after = (torch.stack([inside_x, inside_y])[..., WINDOW + side] > 0 for side in (-1, 1))
+    logs = torch.stack([values[WINDOW, near], values[near, WINDOW]]).clamp_min(1e-3).log()  # (2, 3, M): x, y
+    before, after = logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]
+    has_before, has_after = (torch.stack([inside_x, inside_y])[:, WINDOW + side] > 0 for side in (-1, 1))
     both = has_before & has_after
     curvature = -(before + after)
     known = (both * curvature).sum(dim=0) / both.sum(dim=0).clamp_min(1)
@@ -119,38 +122,38 @@ def _look(parameters, values, inside_x, inside_y):
     """
     x, y, s = parameters
     precision = torch.exp(-2 * s)
-    u, v = _offsets(values) - x[:, None], _offsets(values) - y[:, None]
+    u, v = _offsets(values) - x, _offsets(values) - y  # (P, M)
     along_x, along_y = _gaussian(u, precision) * inside_x, _gaussian(v, precision) * inside_y
-    norm = along_x.square().sum(dim=1) * along_y.square().sum(dim=1)
-    shape = along_y[:, :, None] * along_x[:, None, :]
-    height = (values * shape).sum(dim=(1, 2)) / norm
-    residual = values - height[:, None, None] * shape
+    norm = along_x.square().sum(dim=0) * along_y.square().sum(dim=0)
+    shape = along_y[:, None] * along_x
+    height = (values * shape).sum(dim=(0, 1)) / norm
+    residual = values - height * shape
     slope = height * precision
 
     weighted = residual * shape
-    by_x, by_y = weighted.sum(dim=1), weighted.sum(dim=2)
-    to_x, to_y = (by_x * u).sum(dim=1), (by_y * v).sum(dim=1)
-    to_s = (by_x * u.square()).sum(dim=1) + (by_y * v.square()).sum(dim=1)
+    by_x, by_y = weighted.sum(dim=0), weighted.sum(dim=1)
+    to_x, to_y = (by_x * u).sum(dim=0), (by_y * v).sum(dim=0)
+    to_s = (by_x * u.square()).sum(dim=0) + (by_y * v.square()).sum(dim=0)
     (xx, xs, x_ss), (yy, ys, y_ss) = _covariances(u, along_x), _covariances(v, along_y)
     normal = torch.stack([xx, yy, x_ss + y_ss, xs, ys]) * (slope.square() * norm)
-    return residual.square().sum(dim=(1, 2)), height, slope * torch.stack([to_x, to_y, to_s]), normal
+    return residual.square().sum(dim=(0, 1)), height, slope * torch.stack([to_x, to_y, to_s]), normal
 
 
 def _gaussian(u, precision):
-    return torch.exp((-0.5 * u.square() * precision[:, None]).clamp_min(-20))  # denormal numbers are slow
+    return torch.exp((-0.5 * u.square() * precision).clamp_min(-20))  # denormal numbers are slow
 
 
 def _offsets(values):
-    return torch.arange(-WINDOW, WINDOW + 1, device=values.device, dtype=values.dtype)
+    return torch.arange(-WINDOW, WINDOW + 1, device=values.device, dtype=values.dtype)[:, None]
 
 
 def _covariances(u, profile):
-    """Of u and u² (M, P) under the squared profile: the variance of u, the covariance, the variance of u²; (M,)."""
+    """Of u and u² (P, M) under the squared profile: the variance of u, the covariance, the variance of u²; (M,)."""
     weight = profile.square()
-    weight = weight / weight.sum(dim=1, keepdim=True)
+    weight = weight / weight.sum(dim=0)
     u2 = u.square()
-    u, u2 = (value - (weight * value).sum(dim=1, keepdim=True) for value in (u, u2))
-    return (weight * u.square()).sum(dim=1), (weight * u * u2).sum(dim=1), (weight * u2.square()).sum(dim=1)
+    u, u2 = (value - (weight * value).sum(dim=0) for value in (u, u2))
+    return (weight * u.square()).sum(dim=0), (weight * u * u2).sum(dim=0), (weight * u2.square()).sum(dim=0)
 
 
 def _step(gradient, normal, damping):

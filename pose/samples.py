@@ -42,11 +42,16 @@ class Samples:
         self.skeleton = skeleton
         self.augmentation = augmentation or Augmentation()
         self.seed = seed
-        self.epoch = 0
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # so that workers need not start anew
+
+    @property
+    def epoch(self):
+        """The number that, with the seed and the index, fixes a sample's augmentation."""
+        return int(self._epoch)
 
     def set_epoch(self, epoch):
-        """Another epoch, other augmentations. Call it before the epoch's loader starts its workers."""
-        self.epoch = epoch
+        """Another epoch, other augmentations. Call it before going through the epoch's loader."""
+        self._epoch.fill_(epoch)
 
     def finish(self, crop, info):
         """The sample of a crop and its `info`."""

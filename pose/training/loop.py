@@ -208,6 +208,7 @@ def _loader(train_data, config, device):
         sampler=sampler,
         worker_init_fn=_one_thread,
         num_workers=config.workers,
+        persistent_workers=config.workers > 0,
         pin_memory=device.type == "cuda",
         drop_last=True,
     )
