@@ -26,7 +26,7 @@ def test_it_is_right_or_silent(lines):
 @pytest.mark.parametrize(
     "lines",
     [["1 nan"], ["1 1e3"], ["1  2"], ["1"], ["1 2 3", "1"], ["1 ."], ["1 -"], ["1 2 3"],
-     ["1-2 . 3"], ["1 2..3"], ["1,5 2"],
+     ["1-2 . 3"], ["1-2 3"], ["1 2..3"], ["1,5 2"],
      ["1 ٣"], ["1 1234567890123456"], ["1 \udcff"]],
 )  # fmt: skip
 def test_anything_else_is_left_to_float(lines):

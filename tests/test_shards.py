@@ -64,6 +64,16 @@ def test_each_epoch_has_an_order_of_its_own(shards):
     assert orders[0] != sorted(orders[0])
 
 
+def test_the_shards_themselves_come_in_another_order(shards, monkeypatch):
+    monkeypatch.setattr("pose.shards.SHUFFLED", 1)
+    data = ShardedGeneric(shards, **TINY)
+    firsts = []
+    for epoch in range(8):
+        data.set_epoch(epoch)
+        firsts.append(next(iter(data.crops()))[1]["index"])
+    assert len(set(firsts)) > 1
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_workers_share_the_shards_out(shards):
     batches = DataLoader(ShardedGeneric(shards, **TINY).crops(), batch_size=2, num_workers=2)
