@@ -42,7 +42,7 @@ def main(argv=None):
     print("| backend | precision | PCK@0.05 | PCK@0.1 | PCK@0.2 | PCK@0.1 against fp32, points |")
     print("|---|---|---|---|---|---|")
     exact = None
-    calibration = train.paths[:: len(train) // CALIBRATION_IMAGES]
+    calibration = train.paths[:: max(1, len(train) // CALIBRATION_IMAGES)]
     for backend, precision in WAYS:
         predictor = pose.Predictor(
             model, backend=backend, precision=precision, calibration=calibration if precision == "int8" else None

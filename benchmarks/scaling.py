@@ -7,7 +7,6 @@ On one thread, except for the processes.
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,12 +18,12 @@ import cv2
 import numpy as np
 import torch
 from pose_accuracy import processor
-from timing import compare
+from timing import compare, peak_memory
 from torch.utils.data import DataLoader
 
 import har
 import pose
-from pose.device import keep_freed_memory
+from pose.device import keep_freed_memory, one_thread
 
 READ = "--read"
 ROUNDS = 7
@@ -61,15 +60,11 @@ def processes():
 
 def read(joints_txt):
     """Reads a joints file and prints the seconds and the peak memory of this process, GB, before and after."""
-
-    def peak():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-    before, started = peak(), time.perf_counter()
+    before, started = peak_memory(), time.perf_counter()
     annotations = pose.read_annotations(joints_txt, joints_txt.parent)
     seconds = time.perf_counter() - started
     pose.Generic(annotations)
-    print(f"{seconds:.2f} {time.perf_counter() - started - seconds:.2f} {before:.2f} {peak():.2f}")
+    print(f"{seconds:.2f} {time.perf_counter() - started - seconds:.2f} {before:.2f} {peak_memory():.2f}")
 
 
 def images():
@@ -152,7 +147,8 @@ def photographs(folder, count):
 
 def load(annotations, shards, workers):
     data = pose.ShardedGeneric(shards) if shards else pose.Generic(annotations)
-    loader = DataLoader(data.crops(), 16, num_workers=workers, persistent_workers=workers > 0, shuffle=not shards)
+    loader = DataLoader(data.crops(), 16, num_workers=workers, persistent_workers=workers > 0, shuffle=not shards,
+                        worker_init_fn=one_thread)  # fmt: skip
 
     def run():
         for _ in loader:

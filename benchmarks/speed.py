@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 import har
 import pose
-from pose.device import has_bf16, keep_freed_memory
+from pose.device import has_bf16, keep_freed_memory, one_thread
 from pose.engines import build_engine
 from pose.training.loop import train_step
 from pose.training.state import TrainingState
@@ -134,7 +134,9 @@ def load_with_generic(path, landmarks, cache_dir=None, last_steps=True):
 
 def load_in_batches(path, landmarks, workers):
     data = pose.Generic(pose.Annotations([path] * 512, [landmarks] * 512))
-    loader = DataLoader(data.crops(), 16, num_workers=workers, persistent_workers=workers > 0)
+    loader = DataLoader(
+        data.crops(), 16, num_workers=workers, persistent_workers=workers > 0, worker_init_fn=one_thread
+    )
 
     def run():
         for _ in loader:

@@ -1,7 +1,7 @@
 """Images a second, share of what the device can do, and peak memory, for 1, 2 and 8 stacks; on a GPU if there is one.
 
     python benchmarks/throughput.py --threads 2
-    python benchmarks/throughput.py --batch 64        (a GPU)
+    python benchmarks/throughput.py --batch 32        (a GPU)
 
 Beside the plain way: the same network, eager, in full precision. The share is of the operations per second that one
 large bf16 convolution reaches in the same run. Input of 256 px, random weights.
@@ -47,9 +47,8 @@ def ready(run):
     return timed
 
 
-def predict_plainly(stacks, batch):
-    if DEVICE.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
+def predict_plainly(stacks, batch, tf32=False):
+    torch.backends.cudnn.allow_tf32 = tf32
     model, images = network(stacks).to(DEVICE).eval(), torch.rand(batch, 3, 256, 256, device=DEVICE)
     return ready(lambda: reference.predict(model, images))
 
@@ -61,9 +60,8 @@ def predict(stacks, batch, precision):
     return ready(lambda: pose.heatmaps_to_landmarks(engine(images)))
 
 
-def train_plainly(stacks, batch):
-    if DEVICE.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
+def train_plainly(stacks, batch, tf32=False):
+    torch.backends.cudnn.allow_tf32 = tf32
     model = network(stacks, loss="mse").to(DEVICE).train()
     optimizer = torch.optim.RMSprop(model.parameters())
     images, heatmaps = torch.rand(batch, 3, 256, 256, device=DEVICE), torch.rand(batch, 20, 64, 64, device=DEVICE)
@@ -113,15 +111,19 @@ def table(stacks, batch, peak, rounds, threads):
     """Rows of inference and training for one number of stacks; peak: operations a second."""
     inference = {
         "eager fp32": partial(predict_plainly, stacks, batch),
+        "eager, TF32 as by default": partial(predict_plainly, stacks, batch, True),
         "Predictor fp32": partial(predict, stacks, batch, "fp32"),
         "Predictor bf16": partial(predict, stacks, batch, "bf16"),
     }
     training = {
         "eager fp32": partial(train_plainly, stacks, batch),
+        "eager, TF32 as by default": partial(train_plainly, stacks, batch, True),
         "fit": partial(train, stacks, batch),
         "fit, recompute": partial(train, stacks, batch, True),
     }
     for work, ways, passes in (("inference", inference, 1), ("training", training, 3)):
+        if DEVICE.type == "cpu":
+            del ways["eager, TF32 as by default"]
         timed = compare(ways, rounds, threads)
         plain = next(iter(timed.values())).seconds
         for name, one in timed.items():

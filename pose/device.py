@@ -5,7 +5,9 @@ import os
 import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
+from shutil import which
 
+import cv2
 import torch
 
 
@@ -23,7 +25,10 @@ def has_bf16(device):
 
 def compiles(device):
     """Whether `torch.compile` pays: on a GPU with what it needs; on a CPU it takes longer than it saves."""
-    return device.type == "cuda" and find_spec("triton") is not None
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < (7, 0):
+        return False
+    compiler = os.environ.get("CC") or which("cc") or which("gcc") or which("clang")
+    return bool(find_spec("triton") and compiler)
 
 
 def autocast(device, bf16):
@@ -38,7 +43,8 @@ def tuned(device, tf32=True):
     """
     if device.type != "cuda":
         return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=tf32)
+    deterministic = torch.backends.cudnn.deterministic
+    return torch.backends.cudnn.flags(True, benchmark=not deterministic, deterministic=deterministic, allow_tf32=tf32)
 
 
 def keep_freed_memory():
@@ -57,3 +63,8 @@ def keep_freed_memory():
         mallopt(mmap_max, 0)
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(top_pad, 2**28)
+
+
+def one_thread(worker):
+    """For a process that loads samples, beside others: `DataLoader(worker_init_fn=one_thread)`."""
+    cv2.setNumThreads(0)

@@ -58,33 +58,56 @@ def mean(tensor):
     return tensor / size()
 
 
-class _MeanOverProcesses(torch.autograd.Function):
-    """The mean of a tensor over all processes, through which gradients flow back to all of them."""
-
-    @staticmethod
-    def forward(ctx, tensor):
-        return mean(tensor.clone())
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return mean(gradient.clone())
-
-
 class SyncedBatchNorm2d(nn.BatchNorm2d):
     """Batch norm with the statistics of all processes' batches of equal size, for the CPU, where torch has none."""
 
     def forward(self, x):
         if not self.training:
             return super().forward(x)
-        wide = x.to(self.weight.dtype)
-        average = _MeanOverProcesses.apply(wide.mean(dim=(0, 2, 3)))
-        centred = wide - average[:, None, None]
-        variance = _MeanOverProcesses.apply(centred.square().mean(dim=(0, 2, 3)))
+        y, average, variance = _Synced.apply(x, self.weight, self.bias, self.eps)
+        count = size() * x.numel() / x.shape[1]
         with torch.no_grad():
-            count = size() * x.numel() / x.shape[1]
             self.running_mean.lerp_(average, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-            if self.num_batches_tracked is not None:
-                self.num_batches_tracked += 1
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+            self.num_batches_tracked += 1
+        return y
+
+
+class _Synced(torch.autograd.Function):
+    """Normalises x (N, C, H, W) with the mean and variance of all processes, which it returns, too, (C,) each.
+
+    torch's own kernels do the passes over x; what the processes exchange is a few numbers a channel.
+    """
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, eps):
+        _, here, precision = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)
+        everywhere = torch.stack(_gathered(torch.stack([here, precision**-2 - eps])))  # (processes, 2, C)
+        average = everywhere[:, 0].mean(dim=0)
+        variance = (everywhere[:, 1] + (everywhere[:, 0] - average).square()).mean(dim=0)
+        ctx.save_for_backward(x, weight, average, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(average, variance)
+        y, *_ = torch.native_batch_norm(x, weight, bias, average, variance, False, 0.0, eps)
+        return y, average, variance
+
+    @staticmethod
+    def backward(ctx, gradient, *_):
+        x, weight, average, variance = ctx.saved_tensors
+        # As if the statistics were constants; then what flows back through them (Ioffe and Szegedy 2015).
+        by_x, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, average, variance, None, None, False, ctx.eps, [True, True, True]
+        )
+        to_weight, to_bias = mean(torch.stack([by_weight, by_bias])) / (x.numel() / x.shape[1])
+        precision = torch.rsqrt(variance + ctx.eps)
+        slope = -weight * precision.square() * to_weight
+        shift = -weight * precision * to_bias - slope * average
+        by_x = torch.addcmul(by_x + shift[:, None, None], x, slope[:, None, None])
+        return by_x.to(x.dtype), by_weight, by_bias, None
+
+
+def _gathered(tensor):
+    """The tensors of all processes, in a list."""
+    tensors = [torch.empty_like(tensor) for _ in range(size())]
+    dist.all_gather(tensors, tensor)
+    return tensors

@@ -3,7 +3,7 @@
 import torch
 from torch.utils.data import DataLoader
 
-from pose.device import autocast, default_device, tuned
+from pose.device import autocast, default_device, one_thread, tuned
 from pose.geometry import heatmap_to_image
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.metrics import score
@@ -25,8 +25,9 @@ def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=
     device = torch.device(device or default_device())
     model = model.to(device, memory_format=torch.channels_last).eval()
     found, boxes = [], []
-    for crops, info in DataLoader(dataset.crops(), batch_size, num_workers=workers, pin_memory=device.type == "cuda"):
-        with torch.inference_mode(), autocast(device, bf16), tuned(device):
+    for crops, info in DataLoader(dataset.crops(), batch_size, num_workers=workers, pin_memory=device.type == "cuda",
+                                  worker_init_fn=one_thread):  # fmt: skip
+        with torch.inference_mode(), autocast(device, bf16), tuned(device, tf32=bf16):
             heatmaps = model(on_device(crops, device))[-1]
             found.append(heatmaps_to_landmarks(heatmaps))  # read at the end, so that no batch waits for the one before
         boxes.append([info[key] for key in ("center", "scale", "rot")])

@@ -2,11 +2,12 @@
 
 import io
 import math
+import warnings
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from pose.geometry import compose, invert, transform_landmarks
 
@@ -60,8 +61,8 @@ def read_image(path):
 def read_picture(path, shrink=1.0):
     """The image at `path` for crops that shrink it so many times, as a `Picture`; see `read_image`.
 
-    It has at least `ENOUGH` pixels a side for each of the crop's. A JPEG file is decoded at that resolution, which
-    takes a fraction of the time.
+    It has at least `ENOUGH` pixels a side for each of the crop's (fewer where augmentation looks nearer). A JPEG file
+    is decoded at that resolution, which takes a fraction of the time.
     """
     try:
         encoded = np.fromfile(path, np.uint8)  # cv2.imread cannot open every non-ASCII path
@@ -74,10 +75,9 @@ def decode_picture(encoded, path, shrink=1.0):
     """`read_picture` of the file's content, (bytes,) uint8; `path` is for messages."""
     step = _step(shrink / ENOUGH)
     width, height, reduced = _reduced_size(encoded, step)
-    try:
-        pixels = cv2.imdecode(encoded, _REDUCED.get(reduced, _COLOR)) if encoded.size else None
-    except cv2.error:  # a size that OpenCV does not allow, say
-        pixels = None
+    pixels = _decoded(encoded, _REDUCED.get(reduced, _COLOR))
+    if reduced > 1 and pixels is not None and pixels.shape[:2] != (-(-height // reduced), -(-width // reduced)):
+        reduced, pixels = 1, _decoded(encoded, _COLOR)  # OpenCV and Pillow do not agree how it is turned
     if pixels is None:
         raise ImageError(f"{path}: is not an image that can be read; replace it or remove its line")
     if pixels.dtype != np.uint8:
@@ -87,6 +87,13 @@ def decode_picture(encoded, path, shrink=1.0):
         height, width = pixels.shape[:2]
     pixels = cv2.cvtColor(_averaged(pixels, step // reduced), cv2.COLOR_BGR2RGB)
     return Picture(pixels, width, height, step)
+
+
+def _decoded(encoded, flags):
+    try:
+        return cv2.imdecode(encoded, flags) if encoded.size else None
+    except cv2.error:  # a size that OpenCV does not allow, say
+        return None
 
 
 def _step(shrink):
@@ -99,9 +106,12 @@ def _reduced_size(encoded, step):
     if step == 1 or encoded[:2].tobytes() != b"\xff\xd8":
         return 0, 0, 1
     try:
-        with Image.open(io.BytesIO(encoded)) as header:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(encoded)) as header:
+            warnings.simplefilter("ignore")  # of damaged EXIF data, in every epoch
             size, orientation = header.size, header.getexif().get(_EXIF_ORIENTATION, 1)
-    except (UnidentifiedImageError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # decoding will tell
+        return 0, 0, 1
+    if orientation not in range(1, 9):
         return 0, 0, 1
     reduced = min(step, max(_REDUCED))
     if orientation == 1:

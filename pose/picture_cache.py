@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from pose.images import ImageError, Picture
+from pose.images import ENOUGH, ImageError, Picture
 
 
 def cached_picture(folder, path, asked, read):
@@ -22,7 +21,7 @@ def cached_picture(folder, path, asked, read):
         file = os.stat(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
-    known = repr((os.path.abspath(path), file.st_size, file.st_mtime_ns, asked))
+    known = repr((os.path.abspath(path), file.st_size, file.st_mtime_ns, ENOUGH, asked))
     name = hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     kept = Path(folder) / name[:2] / f"{name}.safetensors"
     try:
@@ -38,6 +37,9 @@ def _keep(kept, picture):
     """Writes a picture; several processes may write the same one."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     content = save({"pixels": np.ascontiguousarray(picture.pixels), "facts": np.array(picture[1:], np.int64)})
-    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as beside:
-        beside.write(content)
-    os.replace(beside.name, kept)
+    beside = kept.with_name(f"{kept.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, kept)
+    finally:
+        beside.unlink(missing_ok=True)

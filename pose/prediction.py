@@ -64,7 +64,7 @@ class Predictor:
     def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, backend="torch", precision="fp32",
                  calibration=None, device=None, skeleton=KINECT20):  # fmt: skip
         keep_freed_memory()
-        self.device = torch.device(device or default_device())
+        self.device = torch.device(device or (default_device() if backend == "torch" else "cpu"))
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
         self.model = model
         trained = getattr(model, "about", {}).get("config", {})

@@ -4,7 +4,15 @@ import numpy as np
 import torch
 
 from pose.augmentation import Augmentation
-from pose.geometry import compose, crop_matrix, mirror_landmarks, mirror_matrix, transform_landmarks, whole_image_box
+from pose.geometry import (
+    PIXELS_PER_SCALE,
+    compose,
+    crop_matrix,
+    mirror_landmarks,
+    mirror_matrix,
+    transform_landmarks,
+    whole_image_box,
+)
 from pose.heatmaps import landmarks_to_heatmaps
 from pose.skeleton import KINECT20
 
@@ -42,7 +50,7 @@ class Samples:
         self.skeleton = skeleton
         self.augmentation = augmentation or Augmentation()
         self.seed = seed
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # so that workers need not start anew
+        self._epoch = torch.zeros((), dtype=torch.int64)
 
     @property
     def epoch(self):
@@ -52,6 +60,14 @@ class Samples:
     def set_epoch(self, epoch):
         """Another epoch, other augmentations. Call it before going through the epoch's loader."""
         self._epoch.fill_(epoch)
+
+    def share_epoch(self):
+        """Lets processes that load samples see `set_epoch`, so that they need not start anew."""
+        self._epoch.share_memory_()
+
+    def shrink(self, scale):
+        """How many image px the labelled crop of this scale has along a side for each of its own; 1 without labels."""
+        return PIXELS_PER_SCALE * scale / self.inp_res if np.isfinite(scale) else 1.0
 
     def finish(self, crop, info):
         """The sample of a crop and its `info`."""

@@ -18,7 +18,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from pose import distributed
 from pose.annotations import as_annotations, fingerprint
 from pose.files import write_whole
-from pose.geometry import PIXELS_PER_SCALE, center_and_scale
+from pose.geometry import center_and_scale
 from pose.images import decode_picture
 from pose.samples import Samples
 from pose.skeleton import KINECT20
@@ -34,8 +34,10 @@ def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
     the package webdataset is not installed.
     """
     webdataset, out_dir, annotations = _webdataset(), Path(out_dir), as_annotations(annotations)
-    if any(out_dir.glob("*.tar")):
+    if (out_dir / INDEX).exists():
         raise FileExistsError(f"{out_dir} holds shards already; choose another folder")
+    if any(out_dir.glob("*.tar")):
+        raise FileExistsError(f"{out_dir} holds a part of shards whose writing was broken off; delete it")
     out_dir.mkdir(parents=True, exist_ok=True)
     order = np.random.default_rng(seed).permutation(len(annotations))
     counts = {}
@@ -61,8 +63,8 @@ class ShardedGeneric(Samples, IterableDataset):
     some images come twice and others in another epoch. The order depends on the number of processes and workers.
 
     folder: from `write_shards`. The rest is as for `Samples`.
-    Raises FileNotFoundError where the folder has no shards, ValueError where they are of another skeleton, or fewer
-    than the processes times their workers.
+    Raises FileNotFoundError where the folder has no whole shards, ValueError where they are of another skeleton, and in
+    the loader where they are fewer than the processes times their workers.
     """
 
     def __init__(self, folder, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20,
@@ -86,6 +88,7 @@ class ShardedGeneric(Samples, IterableDataset):
 
     def crops(self):
         """The data set of crops and their `info`: samples as they leave the processes that load them."""
+        self.share_epoch()
         return _Crops(self)
 
     def _crops(self):
@@ -107,8 +110,7 @@ class ShardedGeneric(Samples, IterableDataset):
         facts = json.loads(sample["json"])
         landmarks = np.array(facts["landmarks"], np.float64)
         center, scale = center_and_scale(landmarks)
-        shrink = PIXELS_PER_SCALE * scale / self.inp_res if np.isfinite(scale) else 1.0
-        picture = decode_picture(np.frombuffer(sample["image"], np.uint8), facts["name"], shrink)
+        picture = decode_picture(np.frombuffer(sample["image"], np.uint8), facts["name"], self.shrink(scale))
         return self.make_crop(facts["index"], facts["name"], picture, landmarks, center, scale)
 
 

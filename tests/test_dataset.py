@@ -1,5 +1,7 @@
 """`Generic`: what a sample holds, and that augmentation moves the image and its landmarks together."""
 
+from copy import deepcopy
+
 import cv2
 import numpy as np
 import pytest
@@ -201,6 +203,17 @@ def test_samples_do_not_depend_on_the_number_of_workers(tiny_annotations):
         assert torch.equal(image, image2)
         assert torch.equal(heatmaps, heatmaps2)
         assert torch.equal(info["center"], info2["center"])
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_workers_that_go_on_see_the_next_epoch(tiny_annotations, start):
+    data = deepcopy(Generic(tiny_annotations, inp_res=64, out_res=16))
+    loader = DataLoader(data.crops(), 4, num_workers=1, persistent_workers=True, multiprocessing_context=start)
+    for epoch in range(2):
+        data.set_epoch(epoch)
+        ((crops, _),) = loader
+        np.testing.assert_array_equal(crops[2], data.crop(2)[0])
 
 
 def labels(**places):

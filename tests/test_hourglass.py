@@ -109,9 +109,10 @@ def test_settings_build_the_same_network_again():
     assert [p.shape for p in again.parameters()] == [p.shape for p in model.parameters()]
 
 
-def test_recomputation_changes_neither_outputs_nor_gradients_nor_statistics():
+@pytest.mark.parametrize("convert", [lambda model: model, torch.nn.SyncBatchNorm.convert_sync_batchnorm])
+def test_recomputation_changes_neither_outputs_nor_gradients_nor_statistics(convert):
     torch.manual_seed(0)
-    kept, recomputed = (StackedHourglass(2, channels=16).train() for _ in range(2))
+    kept, recomputed = (convert(StackedHourglass(2, channels=16).train()) for _ in range(2))
     recomputed.load_state_dict(kept.state_dict())
     recomputed.recompute = True
     images = torch.rand(3, 3, 64, 64)

@@ -84,6 +84,27 @@ def test_a_file_that_is_no_image_is_named_with_what_to_do(tmp_path, content):
         read_image(tmp_path / "bad.jpg")
 
 
+def test_a_jpeg_whose_header_is_damaged_is_named_at_any_resolution(tmp_path):
+    content = cv2.imencode(".jpg", np.full((300, 400, 3), 90, np.uint8))[1].tobytes()
+    for length in (2, 10, 60, 200, 600):
+        (tmp_path / "cut.jpg").write_bytes(content[:length])
+        with pytest.raises(ImageError, match=r"cut\.jpg: is not an image"):
+            read_picture(tmp_path / "cut.jpg", 4)
+
+
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>"""
+
+
+@pytest.mark.parametrize("about", [{"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x09\0\0\0\0\0\0"},
+                                   {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x02\x36\0\0\0\0\0\0\0"},
+                                   {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12"},
+                                   {"xmp": XMP}], ids=["beyond 8", "a letter", "cut off", "not EXIF"])  # fmt: skip
+def test_an_orientation_that_opencv_ignores_is_ignored(tmp_path, about):
+    Image.new("RGB", (400, 304)).save(tmp_path / "odd.jpg", **about)
+    assert read_picture(tmp_path / "odd.jpg", 4)[1:3] == read_image(tmp_path / "odd.jpg").shape[1::-1] == (400, 304)
+
+
 def dot(height, width, x, y, sigma):
     """A white Gaussian dot on black at the sub-pixel place (x, y), (H, W, 3) uint8."""
     row, column = np.arange(height)[:, None], np.arange(width)[None]

@@ -102,6 +102,35 @@ def test_a_training_reads_shards_and_goes_on_where_it_was(annotations, shards, t
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_workers_that_drop_the_rest_of_their_shards_change_no_figure(annotations, shards, tmp_path):
+    valid, losses = annotations.select([0, 1]), []
+    for workers in (0, 2):  # three batches of four, or one of each worker and two images dropped
+        config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, workers=workers)
+        data = ShardedGeneric(shards, inp_res=64)
+        (row,) = fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / f"{workers}")
+        losses.append(row["train_loss"])
+        steps = 2 if workers else 3
+        assert row["learning_rate"] == pytest.approx(config.rate_at(steps - 1, steps))
+    assert losses[1] == pytest.approx(losses[0], rel=0.15)
+    config = TrainConfig(inp_res=64, channels=16, batch_size=8, epochs=1, bf16=False, workers=2)
+    with pytest.raises(ValueError, match="12 images are no batch of 8 for each of 2 workers"):
+        fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / "none")
+    config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, workers=1)
+    with pytest.raises(ValueError, match=r"0 workers, 1 processes, now .* 1 workers, 1 processes"):
+        fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / "0", resume=True)
+
+
+def test_shards_whose_writing_was_broken_off_are_named(annotations, tmp_path):
+    (tmp_path / "images" / "7.jpg").rename(tmp_path / "elsewhere.jpg")
+    with pytest.raises(FileNotFoundError):
+        write_shards(annotations, tmp_path / "shards", images_per_shard=3)
+    with pytest.raises(FileNotFoundError, match="holds no whole shards"):
+        ShardedGeneric(tmp_path / "shards")
+    with pytest.raises(FileExistsError, match="broken off; delete it"):
+        write_shards(annotations, tmp_path / "shards")
+
+
 def test_what_cannot_be_read_is_said(annotations, shards, tmp_path, monkeypatch):
     with pytest.raises(FileExistsError, match="holds shards already"):
         write_shards(annotations, shards)

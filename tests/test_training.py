@@ -346,6 +346,11 @@ def test_a_compiled_training_learns_the_same(folder, tmp_path, monkeypatch):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+def test_compiling_and_recomputing_are_refused_together():
+    with pytest.raises(ValueError, match="compile and recompute do not go together"):
+        TrainConfig(compile=True, recompute=True)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_no_step_waits_for_the_gpu(folder, tmp_path, monkeypatch):
     step = loop.train_step

@@ -63,6 +63,8 @@ class TrainConfig:
             raise ValueError(f"inp_res must be divisible by 64 (128, 256 …), not {self.inp_res}")
         if self.channels < 2 or self.channels % 2:
             raise ValueError(f"channels must be even, not {self.channels}")
+        if self.compile and self.recompute:
+            raise ValueError("compile and recompute do not go together; leave one off")
         for name in ("num_stacks", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

@@ -6,7 +6,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
@@ -14,7 +13,7 @@ from tqdm import tqdm
 
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model
-from pose.device import autocast, compiles, default_device, has_bf16, keep_freed_memory, tuned
+from pose.device import autocast, compiles, default_device, has_bf16, keep_freed_memory, one_thread, tuned
 from pose.evaluation import evaluate
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.loss import heatmap_loss
@@ -57,21 +56,24 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
         model,
         config,
         groups=[{"params": list(model.parameters())}],
-        data=train_data.fingerprint,
+        data=_data_facts(train_data, config),
         goodness=lambda row: row["valid_auc"],
         save_best=partial(save_model, skeleton=train_data.skeleton),
     )
     state.start(run_dir, resume)
-    loader = _loader(train_data, config, device)
+    steps, loader = _steps(train_data, config), _loader(train_data, config, device)
 
-    with tuned(device), _progress(loader, config, len(state.history)) as bar:
+    with (
+        tuned(device, tf32=bf16),
+        _progress(steps * _batch_size(train_data, config), config, len(state.history)) as bar,
+    ):
         while not state.finished:
             epoch = len(state.history)
             started = time.perf_counter()
             train_data.set_epoch(epoch)
             if isinstance(loader.sampler, DistributedSampler):
                 loader.sampler.set_epoch(epoch)
-            row = {"epoch": epoch + 1} | _train_epoch(state, network, train_data, loader, device, bf16, bar)
+            row = {"epoch": epoch + 1} | _train_epoch(state, network, train_data, loader, steps, device, bf16, bar)
             row["images_per_s"] = round(len(train_data) / (time.perf_counter() - started), 2)
             row |= _validate(state.average, valid_data, config, device, bf16)
             state.history.append(row)
@@ -109,15 +111,15 @@ def _check(model, train_data, valid_data, config):
         )
 
 
-def _train_epoch(state, network, train_data, loader, device, bf16, bar):
+def _train_epoch(state, network, train_data, loader, steps, device, bf16, bar):
     """One pass over the training images; returns the epoch's last learning rate, mean loss and mean PCK."""
     config = state.config
-    first_step, steps = len(state.history) * len(loader), config.epochs * len(loader)
+    first_step, all_steps = len(state.history) * steps, config.epochs * steps
     total, looks, skeleton = torch.zeros((), device=device), [], train_data.skeleton
     network.train()
     for step, (crops, info) in enumerate(loader, start=first_step):
         for group in state.optimizer.param_groups:
-            group["lr"] = config.rate_at(step, steps)
+            group["lr"] = config.rate_at(step, all_steps)
         loss, heatmaps = train_step(state, network, crops, info["tpts"], device, bf16)
         state.update_average(step)
         total += loss
@@ -127,14 +129,14 @@ def _train_epoch(state, network, train_data, loader, device, bf16, bar):
                 bar.set_postfix(loss=f"{loss_then:.3f}", PCK=f"{pck_then:.3f}", refresh=False)
             looks.append(_Look(loss, heatmaps, info["tpts"]))
         bar.update(len(crops) * distributed.size())
-    loss = distributed.mean(total).item() / len(loader)
+    loss = distributed.mean(total).item() / steps
     if not math.isfinite(loss):
         raise FloatingPointError(
             f"the loss of epoch {len(state.history) + 1} is {loss}; lower learning_rate (now {config.learning_rate}). "
             "build the model anew and choose another run_dir"
         )
     return {
-        "learning_rate": config.rate_at(step, steps),
+        "learning_rate": config.rate_at(step, all_steps),
         "train_loss": loss,
         "train_pck@0.2": _mean([look.read(skeleton)[1] for look in looks]),
     }
@@ -191,22 +193,47 @@ def _validate(average, valid_data, config, device, bf16):
     return {f"valid_{name}": value for name, value in scores.items()}
 
 
+def _batch_size(train_data, config):
+    """Images a step, over all processes together."""
+    return min(config.batch_size, len(train_data))
+
+
+def _steps(train_data, config):
+    """Steps of an epoch; no batch is smaller than the others. Raises ValueError where there is not a single one."""
+    processes, images = distributed.size(), len(train_data)
+    batch = _batch_size(train_data, config)
+    if config.batch_size % processes or images < processes:
+        raise ValueError(
+            f"batch_size {config.batch_size} must be divisible by the {processes} processes, "
+            f"and the {images} training images be at least as many"
+        )
+    if not isinstance(train_data, IterableDataset):
+        return images // processes // (batch // processes)
+    loading = max(1, config.workers)  # each reads shards of its own, and makes batches of its own
+    steps = loading * (images // (processes * loading) // (batch // processes))
+    if not steps:
+        raise ValueError(f"{images} images are no batch of {batch} for each of {loading} workers; take fewer workers")
+    return steps
+
+
+def _data_facts(train_data, config):
+    """What tells the training data from others, as the result depends on them."""
+    if not isinstance(train_data, IterableDataset):
+        return train_data.fingerprint
+    return f"{train_data.fingerprint} in shards, {config.workers} workers, {distributed.size()} processes"
+
+
 def _loader(train_data, config, device):
     """Batches in an order that the seed and the epoch fix; each process gets its share of every batch."""
     processes = distributed.size()
-    if config.batch_size % processes or len(train_data) < processes:
-        raise ValueError(
-            f"batch_size {config.batch_size} must be divisible by the {processes} processes, "
-            f"and the {len(train_data)} training images be at least as many"
-        )
     sampler = None  # shards bring an order of their own
     if not isinstance(train_data, IterableDataset):
         sampler = DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed, drop_last=True)
     return DataLoader(
         train_data.crops(),
-        min(config.batch_size, len(train_data)) // processes,
+        _batch_size(train_data, config) // processes,
         sampler=sampler,
-        worker_init_fn=_one_thread,
+        worker_init_fn=one_thread,
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
         pin_memory=device.type == "cuda",
@@ -214,13 +241,11 @@ def _loader(train_data, config, device):
     )
 
 
-def _one_thread(worker):
-    cv2.setNumThreads(0)  # the workers are the parallelism
+def _progress(images, config, epochs_done):
+    """One bar over the whole training, on standard output: images done, images/s and the time left.
 
-
-def _progress(loader, config, epochs_done):
-    """One bar over the whole training, on standard output: images done, images/s and the time left."""
-    images = len(loader) * loader.batch_size * distributed.size()
+    images: of an epoch, in all processes.
+    """
     return tqdm(
         total=config.epochs * images,
         initial=epochs_done * images,
