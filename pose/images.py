@@ -106,8 +106,9 @@ def _reduced_size(encoded, step):
     if step == 1 or encoded[:2].tobytes() != b"\xff\xd8":
         return 0, 0, 1
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(encoded)) as header:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged EXIF data, in every epoch
+            header = Image.open(io.BytesIO(encoded))
             size, orientation = header.size, header.getexif().get(_EXIF_ORIENTATION, 1)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # decoding will tell
         return 0, 0, 1
