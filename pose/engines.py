@@ -22,7 +22,7 @@ PRECISIONS = {
     "openvino": ("fp32", "bf16", "int8"),
     "ncnn": ("fp32",),
 }
-PACKAGES = {"onnx": "onnxruntime onnx onnxscript", "openvino": "openvino", "int8": "nncf", "ncnn": "ncnn pnnx"}
+PACKAGES = {"onnx": "onnxruntime onnx onnxscript", "openvino": "openvino nncf", "int8": "nncf", "ncnn": "ncnn pnnx"}
 
 
 def build_engine(model, inp_res, backend="torch", precision="fp32", device="cpu", samples=None):
@@ -174,4 +174,4 @@ def _installed(package, extra):
     try:
         return import_module(package)
     except ImportError:
-        raise ImportError(f"this backend needs more packages: pip install {PACKAGES[extra]}") from None
+        raise ImportError(f"this needs more packages: pip install {PACKAGES[extra]}") from None

@@ -1,7 +1,7 @@
 """A model's landmarks on a whole data set, and their scores."""
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from pose.device import autocast, default_device, one_thread, tuned
 from pose.geometry import heatmap_to_image
@@ -39,8 +39,10 @@ def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=
 def evaluate(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
     """`PoseScores` of a model on a data set made with `is_train=False`, in px of the original images.
 
-    Raises ValueError for an augmented data set.
+    Raises ValueError for an augmented data set, and for shards.
     """
+    if isinstance(dataset, IterableDataset):
+        raise ValueError("evaluate on a Generic; shards are for training")
     if dataset.is_train:
         raise ValueError("evaluate on a data set without augmentation: Generic(..., is_train=False)")
     predicted, _ = predict_dataset(model, dataset, batch_size, workers, device, bf16)

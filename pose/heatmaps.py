@@ -27,8 +27,8 @@ def heatmaps_to_landmarks(heatmaps):
     """The sub-pixel place and the height of the highest peak in each heatmap.
 
     Around the highest pixel a Gaussian of free place, height and width is fitted to the pixels by least squares
-    (Levenberg–Marquardt): exact on a Gaussian, also where the border cuts it, and close to the best unbiased
-    estimate under noise, since it weighs every pixel of the window.
+    (Levenberg–Marquardt): exact on a Gaussian, where the border cuts it too if sigma is 0.8 or more, and close to the
+    best unbiased estimate under noise, since it weighs every pixel of the window.
 
     heatmaps: (..., K, H, W) tensor, rows y and columns x.
     Returns landmarks (..., K, 2) float32, x then y, heatmap px, and confidence (..., K) float32, the height of the
@@ -38,7 +38,8 @@ def heatmaps_to_landmarks(heatmaps):
     *batch, height, width = heatmaps.shape
     maps = heatmaps.reshape(-1, height, width).float()
     peak, column, row = _highest(maps)
-    empty = ~(maps.amin(dim=(1, 2)) < peak)  # also where a network that diverged gives NaN
+    height_above = peak - maps.amin(dim=(1, 2))
+    empty = ~(height_above > 0) | height_above.isinf()  # also where a network that diverged gives NaN or infinity
 
     values, inside_x, inside_y = _windows(maps, column, row)
     x, y, fitted = _fit_gaussians(values / _nonzero(peak), inside_x, inside_y)

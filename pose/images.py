@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import warnings
 from typing import NamedTuple
 
@@ -85,8 +86,9 @@ def decode_picture(encoded, path, shrink=1.0):
         pixels = (pixels * (255 / max(1e-12, float(pixels.max())))).round().astype(np.uint8)
     if reduced == 1:
         height, width = pixels.shape[:2]
-    pixels = cv2.cvtColor(_averaged(pixels, step // reduced), cv2.COLOR_BGR2RGB)
-    return Picture(pixels, width, height, step)
+    rest = min(step // reduced, _whole(pixels))
+    pixels = cv2.cvtColor(_averaged(pixels, rest), cv2.COLOR_BGR2RGB)
+    return Picture(pixels, width, height, reduced * rest)
 
 
 def _decoded(encoded, flags):
@@ -110,7 +112,7 @@ def _reduced_size(encoded, step):
             warnings.simplefilter("ignore")  # of damaged EXIF data, in every epoch
             header = Image.open(io.BytesIO(encoded))
             size, orientation = header.size, header.getexif().get(_EXIF_ORIENTATION, 1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # decoding will tell
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):  # decoding will tell
         return 0, 0, 1
     if orientation not in range(1, 9):
         return 0, 0, 1
@@ -120,6 +122,11 @@ def _reduced_size(encoded, step):
     if size[0] % reduced or size[1] % reduced:  # an incomplete square would come first when the image is turned
         return 0, 0, 1
     return *(size[::-1] if orientation > 4 else size), reduced
+
+
+def _whole(pixels):
+    """The step from which on the average of all pixels is a single one."""
+    return 1 << (max(pixels.shape[:2]) - 1).bit_length()
 
 
 def _averaged(pixels, step):
@@ -144,6 +151,7 @@ def warp(image, matrix, res):
     image = image[rows_and_columns]  # OpenCV warps no side above 32767
     if image.size == 0:
         return np.zeros((res, res, 3), np.uint8)
+    step = min(step, _whole(image))
     matrix = compose(matrix, compose(_to_full(1, left, top), _to_full(step)))
     return cv2.warpAffine(_averaged(image, step), matrix, (res, res), flags=cv2.INTER_LINEAR)
 

@@ -27,7 +27,7 @@ def cached_picture(folder, path, asked, read):
     try:
         tensors = load_file(kept)
         return Picture(tensors["pixels"], *tensors["facts"].tolist())
-    except (FileNotFoundError, SafetensorError):
+    except (OSError, KeyError, SafetensorError):
         picture = read()
         _keep(kept, picture)
         return picture

@@ -57,7 +57,8 @@ class Predictor:
         their own; see `pose.engines`.
     precision: "fp32"; where speed counts more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU)
         or "int8" (openvino).
-    calibration: int8: images like those to come, as for `predict`; the first 200 show how large the activations are.
+    calibration: int8: images like those to come, as for `predict`, a hundred or more; 200 of them, evenly
+        taken, show how large the activations are.
     The weights are copied: training the model on does not change the predictor.
     """
 
@@ -80,7 +81,7 @@ class Predictor:
             raise ValueError(
                 f"the model predicts {model.num_joints} joints, the skeleton has {len(skeleton)}; pass skeleton="
             )
-        self.samples = None if calibration is None else self._samples(listed(calibration)[:CALIBRATION_IMAGES])
+        self.samples = None if not calibration else self._samples(_evenly(listed(calibration), CALIBRATION_IMAGES))
         self._engine = build_engine(model, self.inp_res, backend, precision, self.device, self.samples)
 
     def predict(self, images, boxes=None):
@@ -99,7 +100,7 @@ class Predictor:
         boxes = None if boxes is None else np.asarray(boxes, np.float64).reshape(-1, 4)
         if boxes is not None and len(boxes) != len(images):
             raise ValueError(f"{len(images)} images need as many boxes, got {len(boxes)}")
-        if boxes is not None and not (boxes[:, 2:] > boxes[:, :2]).all():
+        if boxes is not None and not ((boxes[:, 2:] > boxes[:, :2]).all() and np.isfinite(boxes).all()):
             raise ValueError("a box is (left, top, right, bottom) px with left < right and top < bottom")
         predictions = []
         for start in range(0, len(images), self.batch_size):
@@ -163,6 +164,11 @@ class Predictor:
             mirrored = self._engine(crops.flip(3)).flip(3)
             heatmaps = (heatmaps + mirrored[:, self.skeleton.mirrored]) / 2
         return heatmaps
+
+
+def _evenly(items, count):
+    """At most `count` of the items, from beginning to end."""
+    return [items[i * len(items) // count] for i in range(count)] if len(items) > count else items
 
 
 def _check_array(image):

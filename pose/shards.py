@@ -9,7 +9,7 @@ Learning", 2019).
 import json
 import random
 from importlib import import_module
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +30,22 @@ SHUFFLED = 200  # images in memory, of which the next is drawn
 def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
     """Writes images and landmarks as shards, in an order that `seed` fixes; the image files go in as they are.
 
-    Returns the paths of the tar files. Raises FileExistsError where `out_dir` holds shards already, ImportError where
-    the package webdataset is not installed.
+    Returns the paths of the tar files. Raises ValueError where there is no image, FileExistsError where `out_dir` holds
+    shards already, ImportError where the package webdataset is not installed.
     """
     webdataset, out_dir, annotations = _webdataset(), Path(out_dir), as_annotations(annotations)
     if (out_dir / INDEX).exists():
         raise FileExistsError(f"{out_dir} holds shards already; choose another folder")
     if any(out_dir.glob("*.tar")):
         raise FileExistsError(f"{out_dir} holds a part of shards whose writing was broken off; delete it")
+    if not len(annotations) or images_per_shard < 1:
+        raise ValueError("there is nothing to write: give annotations with an image, and images_per_shard of 1 or more")
     out_dir.mkdir(parents=True, exist_ok=True)
     order = np.random.default_rng(seed).permutation(len(annotations))
     counts = {}
     for start in range(0, len(order), images_per_shard):
         rows, name = order[start : start + images_per_shard], f"{start // images_per_shard:06d}.tar"
-        with webdataset.TarWriter(str(out_dir / name)) as writer:
+        with open(out_dir / name, "wb") as file, webdataset.TarWriter(file) as writer:
             for row in rows:
                 path = Path(annotations.paths[row])
                 facts = {"index": int(row), "name": path.name, "landmarks": annotations.landmarks[row].tolist()}
@@ -62,7 +64,8 @@ class ShardedGeneric(Samples, IterableDataset):
     draws from a few images in memory. An epoch is as many images as there are; where shards cannot be dealt out evenly
     some images come twice and others in another epoch. The order depends on the number of processes and workers.
 
-    folder: from `write_shards`. The rest is as for `Samples`.
+    folder: from `write_shards`, at least as many shards as processes times workers. The rest is as for `Samples`;
+    `TrainConfig.build_sharded` makes it.
     Raises FileNotFoundError where the folder has no whole shards, ValueError where they are of another skeleton, and in
     the loader where they are fewer than the processes times their workers.
     """
@@ -101,10 +104,10 @@ class ShardedGeneric(Samples, IterableDataset):
                 f"{len(self.names)} shards cannot be read by {streams} processes; write smaller ones, or take fewer"
             )
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.names)
-        shards = [str(self.folder / name) for name in order[stream::streams]]
-        samples = webdataset.WebDataset(shards, repeat=True, shardshuffle=False, nodesplitter=_all, workersplitter=_all)
-        samples = samples.shuffle(SHUFFLED, rng=random.Random(f"{self.seed} {self.epoch} {stream}"))
-        return map(self._crop, islice(samples, len(self) // streams))
+        shards, read = [self.folder / name for name in order[stream::streams]], webdataset.tariterators
+        shuffle = webdataset.shuffle(SHUFFLED, rng=random.Random(f"{self.seed} {self.epoch} {stream}"))
+        passes = (shuffle(read.group_by_keys(read.tar_file_expander(_opened(shards)))) for _ in count())
+        return map(self._crop, islice(chain.from_iterable(passes), len(self) // streams))
 
     def _crop(self, sample):
         facts = json.loads(sample["json"])
@@ -127,9 +130,11 @@ class _Crops(IterableDataset):
         return self.data._crops()
 
 
-def _all(shards):
-    """webdataset's own way of dealing out shards is not used: they are dealt out above."""
-    return shards
+def _opened(shards):
+    """The shards as webdataset wants them; opened here, since it takes a path for an address."""
+    for path in shards:
+        with open(path, "rb") as stream:
+            yield {"url": str(path), "stream": stream}
 
 
 def _webdataset():

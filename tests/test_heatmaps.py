@@ -134,3 +134,12 @@ def test_each_map_of_a_batch_is_decoded_as_if_alone():
             alone, sure = heatmaps_to_landmarks(heatmaps[n, k][None])
             np.testing.assert_allclose(alone[0], landmarks[n, k], atol=1e-3)
             np.testing.assert_allclose(sure[0], confidence[n, k], atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_a_heatmap_with_infinite_values_or_nan_has_no_landmark(value):
+    heatmaps = landmarks_to_heatmaps(torch.tensor([[3.3, 4.2]]), 16)
+    heatmaps[0, 9, 9] = value
+    landmarks, confidence = heatmaps_to_landmarks(heatmaps)
+    assert landmarks.isnan().all()
+    assert confidence == 0

@@ -171,6 +171,16 @@ def test_a_part_of_a_picture_gives_the_same_crop(tmp_path):
             np.testing.assert_array_equal(part.crop(matrix, 64), picture.crop(matrix, 64))
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_giant_crop_of_a_small_image_is_black_but_for_a_pixel(tmp_path, suffix):
+    cv2.imwrite(str(tmp_path / f"white.{suffix}"), np.full((70, 90, 3), 255, np.uint8))
+    matrix = crop_matrix((45, 35), 1e7, 0, 64)
+    picture = read_picture(tmp_path / f"white.{suffix}", 1e9)
+    assert picture.pixels.shape == (1, 1, 3)
+    for crop in (picture.crop(matrix, 64), warp(read_image(tmp_path / f"white.{suffix}"), matrix, 64)):
+        assert np.count_nonzero(crop) <= 12
+
+
 def test_what_lies_outside_the_image_is_black():
     crop = warp(np.full((20, 20, 3), 200, np.uint8), crop_matrix((0, 0), 0.1, 0, 64), 64)
     assert not crop[:28, :28].any()  # one image pixel is 3.2 crop pixels

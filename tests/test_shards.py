@@ -13,12 +13,6 @@ from pose.checkpoints import load_tensors
 
 TINY = {"inp_res": 64, "seed": 3}
 
-# webdataset leaves the shard at which an epoch ends to the garbage collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
 
 @pytest.fixture
 def annotations(tmp_path):
@@ -35,8 +29,9 @@ def annotations(tmp_path):
 
 @pytest.fixture
 def shards(annotations, tmp_path):
-    write_shards(annotations, tmp_path / "shards", images_per_shard=3)
-    return tmp_path / "shards"
+    folder = tmp_path / "shards #1?"  # no address, whatever it looks like
+    write_shards(annotations, folder, images_per_shard=3)
+    return folder
 
 
 @pytest.mark.parametrize("is_train", [True, False])
@@ -107,7 +102,7 @@ def test_workers_that_drop_the_rest_of_their_shards_change_no_figure(annotations
     valid, losses = annotations.select([0, 1]), []
     for workers in (0, 2):  # three batches of four, or one of each worker and two images dropped
         config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, workers=workers)
-        data = ShardedGeneric(shards, inp_res=64)
+        data = config.build_sharded(shards)
         (row,) = fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / f"{workers}")
         losses.append(row["train_loss"])
         steps = 2 if workers else 3
@@ -116,6 +111,11 @@ def test_workers_that_drop_the_rest_of_their_shards_change_no_figure(annotations
     config = TrainConfig(inp_res=64, channels=16, batch_size=8, epochs=1, bf16=False, workers=2)
     with pytest.raises(ValueError, match="12 images are no batch of 8 for each of 2 workers"):
         fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / "none")
+    config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, workers=5)
+    with pytest.raises(ValueError, match="4 shards cannot be read by 1 processes with 5 workers"):
+        fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / "none")
+    with pytest.raises(ValueError, match="shards are for training"):
+        fit(config.build_model(), data, data, config, tmp_path / "none")
     config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, workers=1)
     with pytest.raises(ValueError, match=r"0 workers, 1 processes, now .* 1 workers, 1 processes"):
         fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / "0", resume=True)
@@ -132,6 +132,8 @@ def test_shards_whose_writing_was_broken_off_are_named(annotations, tmp_path):
 
 
 def test_what_cannot_be_read_is_said(annotations, shards, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="nothing to write"):
+        write_shards({}, tmp_path / "none")
     with pytest.raises(FileExistsError, match="holds shards already"):
         write_shards(annotations, shards)
     with pytest.raises(FileNotFoundError, match="make them with write_shards"):

@@ -7,6 +7,7 @@ import torch
 from pose.augmentation import Augmentation
 from pose.dataset import Generic
 from pose.hourglass import StackedHourglass
+from pose.shards import ShardedGeneric
 from pose.skeleton import KINECT20
 from pose.training.schedule import rate_at
 
@@ -28,10 +29,10 @@ class TrainConfig:
     ema_decay: of the averaged weights, which are the ones evaluated and kept
     patience: stop after so many epochs without a better validation AUC; 0: never
     bf16: multiply in bf16; None: where the device does so in hardware
-    compile: compile the network with `torch.compile`; None: on a GPU, unless recompute is set
+    compile: compile the network with `torch.compile`; None: on a GPU; not together with recompute
     recompute: keep less in memory and compute it again for the gradient: a fraction of the memory, a third more time
     workers: processes that load images
-    cache: a folder that keeps decoded images, see `Generic`; none if empty
+    cache: a folder that keeps decoded images from epoch to epoch; none if empty
     seed: fixes the first weights, the order of the images and their augmentation
     tensorboard: also write TensorBoard's files into the run's folder
     augmentation: how training images are changed, see `Augmentation`
@@ -92,6 +93,19 @@ class TrainConfig:
             augmentation=self.augmentation,
             seed=self.seed,
             cache_dir=self.cache or None,
+        )
+
+    def build_sharded(self, folder, skeleton=KINECT20):
+        """`ShardedGeneric` of a folder of shards, for training, with this configuration's sizes and augmentation."""
+        return ShardedGeneric(
+            folder,
+            True,
+            self.inp_res,
+            self.out_res,
+            self.sigma,
+            skeleton=skeleton,
+            augmentation=self.augmentation,
+            seed=self.seed,
         )
 
     def rate_at(self, step, steps):

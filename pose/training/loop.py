@@ -42,6 +42,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     """
     _check(model, train_data, valid_data, config)
     distributed.start()
+    steps = _steps(train_data, config)
     keep_freed_memory()
     device = default_device()
     bf16 = has_bf16(device) if config.bf16 is None else config.bf16
@@ -61,7 +62,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
         save_best=partial(save_model, skeleton=train_data.skeleton),
     )
     state.start(run_dir, resume)
-    steps, loader = _steps(train_data, config), _loader(train_data, config, device)
+    loader = _loader(train_data, config, device)
 
     with (
         tuned(device, tf32=bf16),
@@ -94,6 +95,8 @@ def _check(model, train_data, valid_data, config):
             raise ValueError(
                 f"the model has {name}={model.settings[name]!r}, the configuration {getattr(config, name)!r}"
             )
+    if isinstance(valid_data, IterableDataset):
+        raise ValueError("validate on a Generic; shards are for training")
     if valid_data.is_train:
         raise ValueError("validate on a data set without augmentation: Generic(..., is_train=False)")
     if not train_data.labelled.any():
@@ -102,7 +105,9 @@ def _check(model, train_data, valid_data, config):
         if len(data.skeleton) != model.num_joints:
             raise ValueError(f"the model predicts {model.num_joints} joints, the data have {len(data.skeleton)}")
         if (data.inp_res, data.out_res, data.sigma) != (config.inp_res, config.out_res, config.sigma):
-            raise ValueError("the data have another inp_res, out_res or sigma; make them with config.build_dataset")
+            raise ValueError(
+                "the data have another inp_res, out_res or sigma; make them with config.build_dataset or build_sharded"
+            )
     labels = valid_data.annotations.landmarks
     if np.isnan(normalised_distances(labels, labels, valid_data.skeleton)).all():
         raise ValueError(
@@ -210,6 +215,11 @@ def _steps(train_data, config):
     if not isinstance(train_data, IterableDataset):
         return images // processes // (batch // processes)
     loading = max(1, config.workers)  # each reads shards of its own, and makes batches of its own
+    if len(train_data.names) < processes * loading:
+        raise ValueError(
+            f"{len(train_data.names)} shards cannot be read by {processes} processes with {loading} workers each; "
+            "write smaller shards (images_per_shard), or take fewer workers"
+        )
     steps = loading * (images // (processes * loading) // (batch // processes))
     if not steps:
         raise ValueError(f"{images} images are no batch of {batch} for each of {loading} workers; take fewer workers")
