@@ -18,21 +18,7 @@ from pose.skeleton import KINECT20
 
 
 class Samples:
-    """Samples `(image, heatmaps, info)`, whatever they are made of: what `Generic` and `ShardedGeneric` share.
-
-    image: (3, inp_res, inp_res) float32, RGB in 0 … 1.
-    heatmaps: (K, out_res, out_res) float32, a Gaussian of height 1 a joint; zero where the joint is not labelled or
-        lies outside the crop.
-    info: a dictionary of numpy arrays and plain values
-        index       int, the row in the annotations
-        center      (2,) float32, the crop's middle in the image, px
-        scale       () float32, the crop's side / 200 px
-        pts         (K, 2) float32, landmarks in the image, px, NaN where not labelled
-        tpts        (K, 2) float32, the same in the heatmap, heatmap px
-        inp_res, out_res   int, px
-        rot         () float32, the crop's turn in degrees, counter-clockwise
-        img_paths   str
-        Where the sample was mirrored, pts and center are those of the mirrored image.
+    """Samples `(image, heatmaps, info)`, as `Generic` explains them: what it and `ShardedGeneric` share.
 
     is_train: augment as `augmentation` says; in evaluation the crop is the box of the landmarks itself.
     inp_res, out_res: sides of the input and of the heatmaps, px; out_res is a quarter of inp_res unless given.

@@ -83,30 +83,15 @@ class TrainConfig:
 
     def build_dataset(self, annotations, is_train, skeleton=KINECT20):
         """`Generic` with this configuration's sizes and augmentation."""
-        return Generic(
-            annotations,
-            is_train,
-            self.inp_res,
-            self.out_res,
-            self.sigma,
-            skeleton=skeleton,
-            augmentation=self.augmentation,
-            seed=self.seed,
-            cache_dir=self.cache or None,
-        )
+        return Generic(annotations, is_train, cache_dir=self.cache or None, **self._of_samples(skeleton))
 
     def build_sharded(self, folder, skeleton=KINECT20):
         """`ShardedGeneric` of a folder of shards, for training, with this configuration's sizes and augmentation."""
-        return ShardedGeneric(
-            folder,
-            True,
-            self.inp_res,
-            self.out_res,
-            self.sigma,
-            skeleton=skeleton,
-            augmentation=self.augmentation,
-            seed=self.seed,
-        )
+        return ShardedGeneric(folder, **self._of_samples(skeleton))
+
+    def _of_samples(self, skeleton):
+        names = ("inp_res", "out_res", "sigma", "augmentation", "seed")
+        return {"skeleton": skeleton} | {name: getattr(self, name) for name in names}
 
     def rate_at(self, step, steps):
         """The learning rate of step 0 … steps−1: linear rise, then half a cosine down to zero."""
