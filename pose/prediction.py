@@ -81,7 +81,8 @@ class Predictor:
             raise ValueError(
                 f"the model predicts {model.num_joints} joints, the skeleton has {len(skeleton)}; pass skeleton="
             )
-        self.samples = None if not calibration else self._samples(_evenly(listed(calibration), CALIBRATION_IMAGES))
+        calibration = [] if calibration is None else _evenly(listed(calibration), CALIBRATION_IMAGES)
+        self.samples = self._samples(calibration) if calibration else None
         self._engine = build_engine(model, self.inp_res, backend, precision, self.device, self.samples)
 
     def predict(self, images, boxes=None):

@@ -82,7 +82,7 @@ def test_the_predictor_takes_its_backend_and_calibrates_on_images(model):
     exact = Predictor(model, RES).predict(picture, box)[0]
     other = Predictor(model, RES, backend="openvino").predict(picture, box)[0]
     assert_close(other.confidence, exact.confidence, atol=1e-4, rtol=0)
-    small = Predictor(model, RES, backend="openvino", precision="int8", calibration=[picture] * 3)
+    small = Predictor(model, RES, backend="openvino", precision="int8", calibration=np.stack([picture] * 3))
     assert small.samples.shape == (6, 3, RES, RES)
     assert small.predict(picture)[0].landmarks.shape == (20, 2)
 

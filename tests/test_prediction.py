@@ -11,7 +11,7 @@ from pose.annotations import read_annotations
 from pose.checkpoints import save_model
 from pose.hourglass import StackedHourglass
 from pose.images import ImageError, read_image
-from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
+from pose.prediction import Prediction, Predictor, _evenly, draw_predictions, write_predictions
 from pose.skeleton import KINECT20, Skeleton
 
 SIDE_OF = [1 if name.startswith("left_") else 2 if name.startswith("right_") else 0 for name in KINECT20.names]
@@ -235,3 +235,8 @@ def test_drawings_are_the_images_with_a_skeleton_and_never_replace_a_file(predic
     assert not paths[0].exists()  # nothing is drawn unless all can be
     draw_predictions(tmp_path / "drawn", predictions, tmp_path / "images", overwrite=True)
     assert paths[0].exists()
+
+
+def test_calibration_takes_images_from_all_of_a_folder():
+    assert _evenly(list(range(7)), 3) == [0, 2, 4]
+    assert _evenly([1, 2], 3) == [1, 2]
