@@ -23,8 +23,8 @@ import har
 import pose
 from pose.device import has_bf16, keep_freed_memory, one_thread
 from pose.engines import build_engine
-from pose.training.loop import train_step
 from pose.training.state import TrainingState
+from pose.training.step import train_step
 
 CPU = torch.device("cpu")
 AT_ONCE = 16  # samples a call, as a loader makes one after the other

@@ -20,8 +20,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import pose
 from pose.device import compiles, default_device, has_bf16, keep_freed_memory, tuned
 from pose.engines import build_engine
-from pose.training.loop import train_step
 from pose.training.state import TrainingState
+from pose.training.step import train_step
 
 DEVICE = default_device()
 WARM_UP = 3  # calls before the first round: compiling, and choosing convolutions

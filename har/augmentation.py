@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose.hyperparameters import check
+
 LEAST_FRAMES = 4  # that a cropped clip keeps
 
 
@@ -34,6 +36,14 @@ class MotionAugmentation:
     noise: float = 0.04
     drop: float = 0.05
     mirror: float = 0.0
+
+    def __post_init__(self):
+        check(
+            self,
+            not_negative=("turn", "tilt", "noise"),
+            shares=("turn_share", "drop", "mirror", "speed"),
+            below_one=("crop", "build", "scale"),
+        )
 
     def move(self, joints, rng):
         """Another timing of a clip, (T, K, 2) px or (T, K, 3) metres: (T', K, …), at least `LEAST_FRAMES` if it had."""

@@ -2,12 +2,11 @@
 
 from dataclasses import asdict
 
-import torch
-
 from har.head import ActivityHead
 from har.hourglass_lstm import HourglassLSTM
-from pose.checkpoints import load_tensors, save_tensors
-from pose.hourglass import StackedHourglass
+from pose.checkpoints import filled, hourglass_of, load_tensors, save_tensors
+from pose.device import chosen_device
+from pose.errors import DataError
 from pose.skeleton import Skeleton
 
 HEAD, WHOLE = "activity head", "hourglass with LSTM"
@@ -21,6 +20,8 @@ def save_model(path, model, actions, **about):
     """
     whole = isinstance(model, HourglassLSTM)
     head = model.head if whole else model
+    if head.settings["num_actions"] != len(actions):
+        raise DataError(f"the model knows {head.settings['num_actions']} actions, there are {len(actions)} names")
     about = {
         "kind": WHOLE if whole else HEAD,
         "actions": list(actions),
@@ -37,21 +38,29 @@ def load_model(path, device="cpu"):
     """The model of a file from `save_model`, in evaluation mode.
 
     `model.actions` are the names of its classes, and `model.about` is all that was saved with it.
-    Raises FileNotFoundError, and ValueError where the file is something else.
+    Raises MissingError, and DataError where the file is something else.
     """
     tensors, about = load_tensors(path)
     if about.get("kind") not in (HEAD, WHOLE):
         kind = about.get("kind", "a training to resume")
-        raise ValueError(f"{path}: holds no recogniser but: {kind}; give best.safetensors of an activity training")
+        raise DataError(f"{path}: holds no recogniser but: {kind}; give best.safetensors of an activity training")
+    model = filled(path, lambda: _unfilled(about, tensors), tensors)
+    model.about, model.actions = about, about["actions"]
+    return model.to(chosen_device(device))
+
+
+def _unfilled(about, tensors):
+    """The model that a file says it holds."""
     parts = about["skeleton"]
     limbs = tuple((a, b) for a, b in parts["limbs"])
     skeleton = Skeleton(tuple(parts["names"]), limbs, tuple(parts["torso"]))
-    model = ActivityHead(**about["settings"], skeleton=skeleton)
-    if about["kind"] == WHOLE:
-        model = HourglassLSTM(
-            StackedHourglass(**about["pose_settings"]), model, keep_statistics=about["keep_statistics"]
-        )
-        model.pose_model.about = {"config": {name: about[name] for name in ("inp_res",) if name in about}}
-    model.load_state_dict(tensors)
-    model.about, model.actions = about, about["actions"]
-    return model.to(torch.device(device)).eval()
+    if about["settings"]["layers"] > len(tensors):
+        raise ValueError(f"{about['settings']['layers']} layers of {len(tensors)} weights")
+    head = ActivityHead(**about["settings"], skeleton=skeleton)
+    if head.settings["num_actions"] != len(about["actions"]):
+        raise ValueError(f"{head.settings['num_actions']} classes, {len(about['actions'])} names")
+    if about["kind"] == HEAD:
+        return head
+    model = HourglassLSTM(hourglass_of(about["pose_settings"], tensors), head, keep_statistics=about["keep_statistics"])
+    model.pose_model.about = {"config": {name: about[name] for name in ("inp_res",) if name in about}}
+    return model

@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from pose.clips import parse_clips, report
+from pose.errors import DataError
 
 
 def read_clips(clips_csv, annotations, image_dir=None):
@@ -13,7 +14,7 @@ def read_clips(clips_csv, annotations, image_dir=None):
     annotations: what `read_annotations` or `predict_annotations` gave for the images.
     image_dir: the folder that the file's image names are relative to; None where the annotations were read without.
     Returns a list of `Clip`, in the file's order.
-    Raises FileNotFoundError, and ClipError with *all* faults: an image that is not there, a last image before the
+    Raises MissingError, and ClipError with *all* faults: an image that is not there, a last image before the
     first, clips that share images or cross recordings, an empty field, two clips of one name, a clip of one image,
     and an action that only one of several subjects performs, which nobody else could be tested on.
     """
@@ -61,18 +62,18 @@ def divide_clips(clips, annotations, valid):
 
     annotations: those that the clips' rows count in; valid: the `Annotations` that `pose.prepare` put aside.
     So the people on whom the recogniser is tested have not been seen by the hourglass either.
-    Raises ValueError where the two name their images differently, or the division has a subject on both sides.
+    Raises DataError where the two name their images differently, or the division has a subject on both sides.
     """
     aside = set(valid.paths)
     if clips and aside.isdisjoint(annotations.paths):
-        raise ValueError("none of the annotations' images is in valid: read both with the same image folder")
+        raise DataError("none of the annotations' images is in valid: read both with the same image folder")
     in_valid = [annotations.paths[clip.first] in aside for clip in clips]
     train = [clip for clip, there in zip(clips, in_valid, strict=True) if not there]
     valid = [clip for clip, there in zip(clips, in_valid, strict=True) if there]
     both = {clip.subject for clip in train} & {clip.subject for clip in valid}
     if both or (clips and not (train and valid)):
         what = f"{', '.join(sorted(both))} on both sides" if both else "all clips on one side"
-        raise ValueError(
+        raise DataError(
             f"the division of the images has {what}: they were divided without these clips, or the clips cover few of "
             "them; prepare them again"
         )

@@ -6,7 +6,9 @@ import torch
 
 from har.augmentation import MotionAugmentation
 from har.datasets import SequenceDataset
-from har.head import ActivityHead
+from har.head import POOLINGS, ActivityHead
+from pose.errors import DataError
+from pose.hyperparameters import check
 from pose.skeleton import KINECT20
 from pose.training.schedule import rate_at
 
@@ -61,14 +63,17 @@ class HarConfig:
     augmentation: MotionAugmentation = field(default_factory=MotionAugmentation)
 
     def __post_init__(self):
-        for name in ("hidden", "layers", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.frames < 0 or self.frames == 1:
-            raise ValueError(f"frames must be 2 or more, or 0 for each clip's own, not {self.frames}")
-        for name in ("dropout", "label_smoothing", "ema_decay", "warmup"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is a share from 0 to below 1, not {getattr(self, name)}")
+        check(
+            self,
+            counts=("hidden", "layers", "epochs", "batch_size"),
+            positive=("learning_rate",),
+            not_negative=("weight_decay", "patience", "pose_rate", "pose_weight", "workers", "seed", "frames"),
+            below_one=("dropout", "label_smoothing", "ema_decay", "warmup"),
+        )
+        if self.frames == 1:
+            raise DataError("frames must be 2 or more, or 0 for each clip's own, not 1")
+        if self.pooling not in POOLINGS:
+            raise DataError(f"pooling is one of {', '.join(POOLINGS)}, not {self.pooling!r}")
 
     def build_head(self, num_actions, skeleton=KINECT20):
         """A freshly initialised `ActivityHead`, the same for the same seed."""

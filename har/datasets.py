@@ -8,9 +8,12 @@ from torch.utils.data import Dataset
 
 from har.augmentation import MotionAugmentation
 from har.clips import actions_of
+from pose.annotations import as_annotations
 from pose.augmentation import Augmentation
+from pose.errors import DataError
 from pose.geometry import center_and_scale, crop_matrix, invert, transform_landmarks, whole_image_box
-from pose.images import read_image, warp
+from pose.images import ImageError, read_image, warp
+from pose.samples import BadImages
 from pose.skeleton import KINECT20
 
 
@@ -18,10 +21,10 @@ class _ClipSamples(Dataset):
     """What both data sets share: the clips, their labels, and the epoch."""
 
     def __init__(self, annotations, clips, actions, is_train, augmentation, skeleton, seed):
-        self.annotations, self.clips = annotations, list(clips)
+        self.annotations, self.clips = as_annotations(annotations), list(clips)
         self.actions = list(actions or actions_of(clips))
         self.labels = _labels(self.clips, self.actions)
-        _check(annotations, self.clips, skeleton)
+        _check(self.annotations, self.clips, skeleton)
         self.is_train = is_train
         self.augmentation = augmentation
         self.skeleton = skeleton
@@ -44,7 +47,7 @@ class SequenceDataset(_ClipSamples):
     is_train: augment as `augmentation` says; the result depends on `seed`, the epoch (`set_epoch`) and the index only.
     joints_3d: `Joints3D` of the same rows, or None. Training then projects the joints in space, seen from another side,
         in place of the annotations' landmarks, in `augmentation.turn_share` of the clips.
-    Raises ValueError where there is no clip, or one of an action that `actions` lacks, or one beyond the annotations.
+    Raises DataError where there is no clip, or one of an action that `actions` lacks, or one beyond the annotations.
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
@@ -82,26 +85,36 @@ class ClipDataset(_ClipSamples):
         The hourglass sees other crops, the head the same landmarks in the image.
     pose_labels: `Annotations` of the same rows, labelled, for the loss of the pose, or None: then tpts is NaN.
     frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
+    on_bad_image: "raise" an ImageError where a frame cannot be read, or "skip" the frame; see `unreadable`.
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, pose_labels=None,
-                 inp_res=256, frames=32, skeleton=KINECT20, seed=0):  # fmt: skip
+                 inp_res=256, frames=32, skeleton=KINECT20, seed=0, on_bad_image="raise"):  # fmt: skip
         super().__init__(annotations, clips, actions, is_train, augmentation or Augmentation(), skeleton, seed)
         if pose_labels is not None and pose_labels.paths != annotations.paths:
-            raise ValueError(
+            raise DataError(
                 "pose_labels are of other images than annotations, or in another order; "
                 "predict_annotations(predictor, pose_labels.paths) gives predicted ones that fit"
             )
         self.pose_labels = pose_labels
         self.inp_res, self.out_res = inp_res, inp_res // 4
         self.frames = frames
+        self.bad_images = BadImages(len(annotations), on_bad_image)
+
+    @property
+    def unreadable(self):
+        """(M,) bool: the images of the annotations that could not be read so far and were skipped."""
+        return self.bad_images.found
+
+    def name(self, row):
+        """What to call an image in a message."""
+        return self.annotations.name(row)
 
     def __getitem__(self, index):
         index = range(len(self))[index]
         clip = self.clips[index]
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        rows = clip.first + self._chosen(len(clip), rng)
-        pictures = [read_image(self.annotations.paths[row]) for row in rows]
+        rows, pictures = self._pictures(clip.first + self._chosen(len(clip), rng))
         center, scale, rot = *self._boxes(clip, rows, pictures[0]), 0.0
         if self.is_train:
             center, scale, rot = self.augmentation.move_box(center, scale, rng)
@@ -114,6 +127,18 @@ class ClipDataset(_ClipSamples):
         to_heatmap = crop_matrix(center, scale, rot, self.out_res)
         to_image = torch.from_numpy(invert(to_heatmap).astype(np.float32))
         return frames.float() / 255, self.labels[index], self._tpts(rows, to_heatmap), to_image
+
+    def _pictures(self, rows):
+        """The rows whose images can be read, and these, (H, W, 3) uint8 each. Raises ImageError where none can."""
+        pictures = {}
+        for row in rows:
+            try:
+                pictures[row] = read_image(self.annotations.paths[row])
+            except ImageError as error:
+                self.bad_images.add(row, self.annotations.place(row), error)
+        if not pictures:
+            raise ImageError(f"{self.annotations.name(rows[0])} and the other images of its clip cannot be read")
+        return np.array(list(pictures)), list(pictures.values())
 
     def _boxes(self, clip, rows, picture):
         """Centers (T, 2) and scales (T,) of the squares around the person in `rows`; the whole clip's, or where that
@@ -143,21 +168,21 @@ class ClipDataset(_ClipSamples):
 def _labels(clips, actions):
     unknown = sorted({clip.action for clip in clips} - set(actions))
     if unknown:
-        raise ValueError(f"the clips show {', '.join(unknown)}, which is none of the actions {', '.join(actions)}")
+        raise DataError(f"the clips show {', '.join(unknown)}, which is none of the actions {', '.join(actions)}")
     if not clips:
-        raise ValueError("the data set is empty: there is no clip")
+        raise DataError("the data set is empty: there is no clip")
     return [actions.index(clip.action) for clip in clips]
 
 
 def _check(annotations, clips, skeleton):
     if annotations.landmarks.shape[1] != len(skeleton):
-        raise ValueError(f"the annotations have {annotations.landmarks.shape[1]} joints, the skeleton {len(skeleton)}")
+        raise DataError(f"the annotations have {annotations.landmarks.shape[1]} joints, the skeleton {len(skeleton)}")
     for clip in clips:
         if clip.last >= len(annotations):
-            raise ValueError(f"the clip {clip.name!r} ends in row {clip.last}, but there are {len(annotations)} images")
+            raise DataError(f"the clip {clip.name!r} ends in row {clip.last}, but there are {len(annotations)} images")
         for row, image in ((clip.first, clip.first_image), (clip.last, clip.last_image)):
             if image and Path(annotations.paths[row]).name != Path(image).name:
-                raise ValueError(
+                raise DataError(
                     f"the clip {clip.name!r} has {image} in row {row}, these annotations {annotations.paths[row]}: "
                     "read the clips with these, or bring these into the clips' order (predict_annotations takes paths)"
                 )

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from sklearn.metrics import classification_report, confusion_matrix
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from har.datasets import collate_clips
 from har.hourglass_lstm import HourglassLSTM
-from pose.device import default_device
+from pose.device import chosen_device
+from pose.errors import DataError
 from pose.files import write_whole
+from pose.loading import Loader
 
 
 @dataclass(frozen=True)
@@ -77,29 +78,29 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     """`ActivityScores` of an `ActivityHead` on a `SequenceDataset`, or of a `HourglassLSTM` on a `ClipDataset`.
 
     The model is moved to `device` (the GPU where there is one) and set to evaluation mode.
-    Raises ValueError for an augmented data set, and where model and data differ in their actions or the images' size.
+    Raises DataError for an augmented data set, and where model and data differ in their actions or the images' size.
     """
     if dataset.is_train:
-        raise ValueError("evaluate on a data set without augmentation: is_train=False")
+        raise DataError("evaluate on a data set without augmentation: is_train=False")
     known = getattr(model, "actions", dataset.actions)
     if known != dataset.actions:
-        raise ValueError(
+        raise DataError(
             f"the model knows the actions {', '.join(known)}, the data have {', '.join(dataset.actions)}; give the "
             "data set actions=model.actions"
         )
     if isinstance(model, HourglassLSTM):
         model.check(dataset)
-    device = torch.device(device or default_device())
+    device = chosen_device(device)
     model = model.to(device).eval()
     logits = []
-    for batch in DataLoader(dataset, batch_size, num_workers=workers, collate_fn=collate_clips):
+    for batch in Loader(dataset, batch_size, num_workers=workers, collate_fn=collate_clips):
         padded, lengths, _, *more = batch
         to_image = [matrices.to(device) for matrices in more[1:]]  # of a `ClipDataset`, after tpts
         with torch.inference_mode():
             logits.append(model(padded.to(device), lengths.to(device), *to_image))
     probabilities = F.softmax(torch.cat(logits).double(), dim=1).cpu().numpy()
     if probabilities.shape[1] != len(dataset.actions):
-        raise ValueError(
+        raise DataError(
             f"the model knows {probabilities.shape[1]} actions, the data have {len(dataset.actions)}; pass the data "
             "set actions=, those of the training"
         )

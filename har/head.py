@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from har.features import bones, fill_missing, normalise, resample, velocities
+from pose.errors import DataError
 from pose.skeleton import KINECT20
 
 POOLINGS = ("attention_max", "attention", "max", "mean", "last")
@@ -31,9 +32,9 @@ class ActivityHead(nn.Module):
                  bones=False, velocities=True, frames=32, dropout=0.7, skeleton=KINECT20):  # fmt: skip
         super().__init__()
         if len(skeleton) != num_joints:
-            raise ValueError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
+            raise DataError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
         if pooling not in POOLINGS:
-            raise ValueError(f"pooling is one of {', '.join(POOLINGS)}, not {pooling!r}")
+            raise DataError(f"pooling is one of {', '.join(POOLINGS)}, not {pooling!r}")
         self.settings = dict(
             num_actions=num_actions, num_joints=num_joints, hidden=hidden, layers=layers, bidirectional=bidirectional,
             pooling=pooling, bones=bones, velocities=velocities, frames=frames, dropout=dropout,
@@ -55,7 +56,7 @@ class ActivityHead(nn.Module):
 
         landmarks: (N, T, K, 2) float, x then y, px of the image or of any crop that stays in place through the clip;
             a missing one is NaN. lengths: (N,) int, frames of each clip; what lies behind does not matter.
-        Returns logits (N, num_actions), never NaN. Raises ValueError for other shapes and lengths.
+        Returns logits (N, num_actions), never NaN. Raises DataError for other shapes and lengths.
         """
         self._check(landmarks, lengths)
         features, seen, lengths = self._features(landmarks.to(self.fc.weight.dtype), lengths.to(landmarks.device))
@@ -70,9 +71,9 @@ class ActivityHead(nn.Module):
     def _check(self, landmarks, lengths):
         joints = self.settings["num_joints"]
         if landmarks.ndim != 4 or landmarks.shape[2:] != (joints, 2):
-            raise ValueError(f"expected landmarks (N, T, {joints}, 2), got {tuple(landmarks.shape)}")
+            raise DataError(f"expected landmarks (N, T, {joints}, 2), got {tuple(landmarks.shape)}")
         if lengths.shape != landmarks.shape[:1] or not ((lengths >= 1) & (lengths <= landmarks.shape[1])).all():
-            raise ValueError(
+            raise DataError(
                 f"expected {len(landmarks)} lengths from 1 to {landmarks.shape[1]}, the frames, got {lengths.tolist()}"
             )
 

@@ -5,6 +5,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from pose.device import autocast
+from pose.errors import DataError
 
 READ_OUT = 3  # the read-out looks at (2·3 + 1)² pixels around the highest one
 
@@ -43,13 +44,13 @@ class HourglassLSTM(nn.Module):
     bf16: the hourglass multiplies in bf16.
     keep_statistics: the head's batch norm keeps its statistics, too: end to end there are few clips in a batch. By
         default where the head was trained before.
-    Raises ValueError where the two have different numbers of joints.
+    Raises DataError where the two have different numbers of joints.
     """
 
     def __init__(self, pose_model, head, chunk=4, bf16=False, keep_statistics=None):
         super().__init__()
         if pose_model.num_joints != head.settings["num_joints"]:
-            raise ValueError(
+            raise DataError(
                 f"the hourglass predicts {pose_model.num_joints} joints, the head wants {head.settings['num_joints']}"
             )
         self.pose_model, self.head, self.chunk, self.bf16 = pose_model, head, chunk, bf16
@@ -64,10 +65,10 @@ class HourglassLSTM(nn.Module):
         return self
 
     def check(self, dataset):
-        """Raises ValueError where a `ClipDataset` has another size than the hourglass was trained with, if known."""
+        """Raises DataError where a `ClipDataset` has another size than the hourglass was trained with, if known."""
         trained = getattr(self.pose_model, "about", {}).get("config", {}).get("inp_res", dataset.inp_res)
         if dataset.inp_res != trained:
-            raise ValueError(
+            raise DataError(
                 f"the hourglass was trained with {trained} px, the data have {dataset.inp_res}; "
                 f"ClipDataset(..., inp_res={trained})"
             )

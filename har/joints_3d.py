@@ -7,7 +7,7 @@ import numpy as np
 
 from pose.annotations import AnnotationError, relative_name, write_annotations
 from pose.camera import Camera, load_camera
-from pose.files import write_whole
+from pose.files import open_text, write_whole
 
 
 class Joints3D(NamedTuple):
@@ -23,7 +23,7 @@ def read_joints_3d(joints_txt, annotations, image_dir=None):
     joints_txt: the data set's joints file, beside which joints_3d.txt and camera.json lie.
     annotations: whose rows the joints are wanted for; image_dir: as in `read_clips`.
     As in a joints file, blank lines and those that begin with # are skipped; `nan nan nan` and `0 0 0` are missing.
-    Raises AnnotationError where the file lacks an image or has another number of joints; ValueError for a damaged
+    Raises AnnotationError where the file lacks an image or has another number of joints; DataError for a damaged
     camera.json.
     """
     path, camera_json = (Path(joints_txt).with_name(name) for name in ("joints_3d.txt", "camera.json"))
@@ -31,7 +31,7 @@ def read_joints_3d(joints_txt, annotations, image_dir=None):
         return None
     count = 3 * annotations.landmarks.shape[1]
     points_of, faults = {}, []
-    with open(path, encoding="utf-8-sig", errors="surrogateescape") as lines:
+    with open_text(path, "file of joints in space") as lines:
         for number, line in enumerate(lines, start=1):
             line = line.strip()
             if line and not line.startswith("#"):
@@ -58,8 +58,8 @@ def read_joints_3d(joints_txt, annotations, image_dir=None):
 def write_joints_3d(folder, points_of, camera):
     """Writes {image name: joints (K, 3) in metres} as joints.txt, joints_3d.txt and camera.json into a folder.
 
-    joints.txt holds the pixels that the camera makes of the joints. Raises FileExistsError where it is there already,
-    before anything is written, and ValueError for names that a joints file cannot hold.
+    joints.txt holds the pixels that the camera makes of the joints. Raises ExistsError where it is there already,
+    before anything is written, and DataError for names that a joints file cannot hold.
     """
     folder = Path(folder)
     write_annotations(folder / "joints.txt", {name: camera.project(points) for name, points in points_of.items()})

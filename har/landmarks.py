@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from pose.annotations import Annotations
 from pose.checkpoints import load_tensors, save_tensors
+from pose.errors import PoseError
 from pose.prediction import listed
 
 AT_ONCE = 256  # images between two movements of the progress bar
@@ -39,7 +40,7 @@ def _from(cache):
     """What a file of the cache holds, or None where it is not there or damaged."""
     try:
         return load_tensors(cache)[0]
-    except (FileNotFoundError, ValueError):
+    except PoseError:
         return None
 
 

@@ -11,7 +11,8 @@ import torch
 from har.checkpoints import load_model
 from har.hourglass_lstm import HourglassLSTM
 from har.video import read_frames
-from pose.device import default_device
+from pose.device import chosen_device
+from pose.errors import DataError
 from pose.images import read_image
 from pose.prediction import Predictor
 
@@ -40,12 +41,12 @@ class SlidingWindow:
     The answer is the one that the model gives for a batch of the same landmarks. Frames go through a `Predictor`, which
     finds the person anew in each.
     `rate` is the number of frames a second from the first to the newest, everything included.
-    Raises ValueError where no window is known, or the model does not know its actions.
+    Raises DataError where no window is known, or the model does not know its actions.
     """
 
     def __init__(self, model, pose=None, window=None, device=None):
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
-        self.device = torch.device(device or default_device())
+        self.device = chosen_device(device)
         about = getattr(model, "about", {})
         if isinstance(model, HourglassLSTM):
             pose = pose or Predictor(model.pose_model, device=device, skeleton=model.head.skeleton)
@@ -54,14 +55,12 @@ class SlidingWindow:
             self.head = model
         self.head.to(self.device).eval()
         if not hasattr(model, "actions"):
-            raise ValueError(
-                "the model does not know its actions: give it those of its training, model.actions = [...]"
-            )
+            raise DataError("the model does not know its actions: give it those of its training, model.actions = [...]")
         self.actions = model.actions
         self.pose = pose if pose is None or isinstance(pose, Predictor) else Predictor(pose, device=device)
-        self.window = window or about.get("window")
-        if not self.window or self.window < 1:
-            raise ValueError("the checkpoint does not say how long its clips were; pass window=, in frames")
+        self.window = about.get("window") if window is None else window
+        if not isinstance(self.window, int) or self.window < 1:
+            raise DataError("the checkpoint does not say how long its clips were; pass window=, in frames")
         self.restart()
 
     def restart(self):
@@ -79,7 +78,7 @@ class SlidingWindow:
         self._started = self._started or time.perf_counter()
         joints = self.head.settings["num_joints"]
         if np.shape(landmarks) != (joints, 2):
-            raise ValueError(f"expected landmarks ({joints}, 2), got {np.shape(landmarks)}")
+            raise DataError(f"expected landmarks ({joints}, 2), got {np.shape(landmarks)}")
         landmarks = np.array(landmarks, np.float64)  # a copy: a source may use one array again and again
         self._seen.append(torch.from_numpy(landmarks.astype(np.float32)))
         window = torch.stack(tuple(self._seen))[None].to(self.device)
@@ -91,9 +90,14 @@ class SlidingWindow:
         return Moment(self.actions[best], float(probabilities[best]), probabilities, landmarks)
 
     def push_frame(self, frame):
-        """The `Moment` of the next frame (H, W, 3) uint8 RGB. Raises ValueError where there is no pose model."""
+        """The `Moment` of the next frame (H, W, 3) uint8 RGB.
+
+        Raises DataError for another shape, and where there is no pose model.
+        """
+        if np.ndim(frame) != 3:
+            raise DataError(f"expected a frame (H, W, 3) uint8 RGB, got an array {np.shape(frame)}")
         if self.pose is None:
-            raise ValueError("frames need a pose model: SlidingWindow(model, pose=...), or give it landmarks")
+            raise DataError("frames need a pose model: SlidingWindow(model, pose=...), or give it landmarks")
         self._started = self._started or time.perf_counter()
         return self.push_landmarks(self.pose.predict(frame)[0].landmarks)
 

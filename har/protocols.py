@@ -10,6 +10,7 @@ from har.clips import actions_of
 from har.datasets import SequenceDataset
 from har.evaluation import ActivityScores, evaluate, write_rows
 from har.training import fit
+from pose.errors import DataError
 from pose.skeleton import KINECT20
 
 
@@ -41,24 +42,24 @@ def halves_of_subjects(clips, seed=0):
     """Two `Fold`s: one half of the subjects, drawn by the seed, trains for the other half, and the reverse."""
     subjects = [clip.subject for clip in clips]
     if len(set(subjects)) < 2:
-        raise ValueError("the clips need at least two subjects to be divided; record more people")
+        raise DataError("the clips need at least two subjects to be divided; record more people")
     parts = GroupKFold(2, shuffle=True, random_state=seed).split(subjects, groups=subjects)
     return [_fold(f"half {number}", clips, train, test) for number, (train, test) in enumerate(parts, start=1)]
 
 
 def fixed_subjects(clips, test_subjects):
-    """One `Fold` in a list: these subjects test, all others train. Raises ValueError for a subject without clips."""
+    """One `Fold` in a list: these subjects test, all others train. Raises DataError for a subject without clips."""
     test_subjects = {test_subjects} if isinstance(test_subjects, str) else set(test_subjects)
     known = {clip.subject for clip in clips}
     if not test_subjects <= known or test_subjects == known:
-        raise ValueError(f"test_subjects are some, but not all, of {', '.join(sorted(known))}; got {test_subjects}")
+        raise DataError(f"test_subjects are some, but not all, of {', '.join(sorted(known))}; got {test_subjects}")
     train = [clip for clip in clips if clip.subject not in test_subjects]
     return [Fold("fixed", train, [clip for clip in clips if clip.subject in test_subjects])]
 
 
 def _leave_out(groups):
     if len(set(groups)) < 2:
-        raise ValueError("the clips need at least two subjects (or recordings) to leave one out; record more people")
+        raise DataError("the clips need at least two subjects (or recordings) to leave one out; record more people")
     return LeaveOneGroupOut().split(groups, groups=groups)
 
 
@@ -67,14 +68,14 @@ def _fold(name, clips, train, test, new_subjects=True):
 
 
 def check_fold(fold):
-    """Raises ValueError where a clip, or a subject that should be new, is both trained on and tested."""
+    """Raises DataError where a clip, or a subject that should be new, is both trained on and tested."""
     shared = {clip.name for clip in fold.train} & {clip.name for clip in fold.test}
     if fold.new_subjects:
         shared |= {clip.subject for clip in fold.train} & {clip.subject for clip in fold.test}
     if shared:
-        raise ValueError(f"the fold {fold.name!r} trains on and tests {', '.join(sorted(shared))}; divide it otherwise")
+        raise DataError(f"the fold {fold.name!r} trains on and tests {', '.join(sorted(shared))}; divide it otherwise")
     if not fold.train or not fold.test:
-        raise ValueError(f"the fold {fold.name!r} has no clip to {'test' if fold.train else 'train on'}")
+        raise DataError(f"the fold {fold.name!r} has no clip to {'test' if fold.train else 'train on'}")
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,14 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
     joints_3d: `Joints3D`, for training from other sides, or None. test_annotations: test on these landmarks, predicted
         ones, say; by default `annotations`.
     on_fold: called with (seed, fold, ActivityScores) after each training.
-    Returns `ProtocolScores`. Raises ValueError where a fold shares clips, or subjects, between training and test, or
+    Returns `ProtocolScores`. Raises DataError where a fold shares clips, or subjects, between training and test, or
     where the two annotations are of different images.
     """
     folds_of = {seed: folds(seed) if callable(folds) else folds for seed in seeds}
     for fold in (fold for folds in folds_of.values() for fold in folds):
         check_fold(fold)
     if test_annotations is not None and test_annotations.paths != annotations.paths:
-        raise ValueError("test_annotations are of other images than annotations, or in another order")
+        raise DataError("test_annotations are of other images than annotations, or in another order")
     first = folds_of[seeds[0]][0]
     actions = actions_of([*first.train, *first.test])
     all_scores = []

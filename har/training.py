@@ -11,18 +11,23 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, RandomSampler
 from tqdm import tqdm
 
 from har.checkpoints import save_model
 from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import evaluate
+from har.head import ActivityHead
 from har.hourglass_lstm import HourglassLSTM
 from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
 from pose.device import default_device, keep_freed_memory
+from pose.errors import DataError, OutOfMemory
 from pose.heatmaps import landmarks_to_heatmaps
+from pose.loading import Loader
 from pose.loss import heatmap_loss
+from pose.memory import is_out_of_memory, largest_that_fits
+from pose.samples import tell_skipped
 from pose.training.state import TrainingState
 
 LARGEST_GRADIENT = 1.0  # its norm is cut to this, since an LSTM's can explode (Pascanu et al. 2013)
@@ -40,10 +45,11 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     resume: go on from last.safetensors; the result is that of a training that was never interrupted.
     on_epoch: called with the history after each epoch.
     Returns the history, a dictionary an epoch. `model` then holds the best averaged weights, is in evaluation mode, and
-    has `model.actions`.
-    Raises FileExistsError where `run_dir` holds a training already and `resume` is false, FileNotFoundError where the
-    best weights of the training to resume are gone; ValueError where the data do not fit, or the training to resume had
-    other hyperparameters or data; FloatingPointError where the loss is no longer finite.
+    has `model.actions`; so it does after an interruption or a failure, if an epoch was finished.
+    Raises ExistsError where `run_dir` holds a training already and `resume` is false, MissingError where the
+    best weights of the training to resume are gone; DataError where the data do not fit, or that training had
+    other hyperparameters or data; LossError where the loss is no longer finite; OutOfMemory, which says what batch
+    would fit; ImageError for a frame that cannot be read, unless the data set skips such.
     """
     _check(model, train_data, valid_data)
     keep_freed_memory()
@@ -54,31 +60,45 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
         run_dir = Path(run_dir)
         state.start(run_dir, resume)
     best = None
-    with (
-        torch.random.fork_rng(_devices(device)),
-        _progress(config, state, quiet=on_epoch is None and run_dir is None) as bar,
-    ):
-        while not state.finished:
-            epoch = len(state.history)
-            # So the dropout of an epoch does not depend on the epochs before, which a resumed training has not seen.
-            torch.manual_seed(config.seed * 100_003 + epoch)
-            train_data.set_epoch(epoch)
-            row = {"epoch": epoch + 1} | _train_epoch(state, train_data, device)
-            if valid_data is not None:
-                scores = evaluate(state.average, valid_data, config.batch_size, config.workers, device)
-                row |= {"valid_loss": scores.loss, "valid_accuracy": scores.accuracy}
-            state.history.append(row)
-            if run_dir is not None:
-                state.save(run_dir)
-            elif state.best is row:
-                best = deepcopy(state.average.state_dict())
-            if on_epoch:
-                on_epoch(state.history)
-            bar.update()
-            bar.set_postfix({name: f"{value:.3f}" for name, value in row.items() if "accuracy" in name}, refresh=False)
-    model.load_state_dict(best or load_tensors(run_dir / "best.safetensors")[0])
-    model.eval().actions = train_data.actions
+    try:
+        with (
+            torch.random.fork_rng(_devices(device)),
+            _progress(config, state, quiet=on_epoch is None and run_dir is None) as bar,
+        ):
+            while not state.finished:
+                row = _epoch(state, train_data, valid_data, device)
+                if run_dir is not None:
+                    state.save(run_dir)
+                elif state.best is row:
+                    best = deepcopy(state.average.state_dict())
+                if on_epoch:
+                    on_epoch(state.history)
+                bar.update()
+                shown = {name: f"{value:.3f}" for name, value in row.items() if "accuracy" in name}
+                bar.set_postfix(shown, refresh=False)
+    finally:  # also after an interruption
+        if run_dir is not None and (run_dir / "best.safetensors").exists():
+            best = load_tensors(run_dir / "best.safetensors")[0]
+        if best:
+            model.load_state_dict(best)
+            model.eval().actions = train_data.actions
+    if isinstance(train_data, ClipDataset):
+        tell_skipped(*(data for data in (train_data, valid_data) if data is not None))
     return state.history
+
+
+def _epoch(state, train_data, valid_data, device):
+    """One epoch of training and validation; its row of the history, which is then the last."""
+    config, epoch = state.config, len(state.history)
+    # So the dropout of an epoch does not depend on the epochs before, which a resumed training has not seen.
+    torch.manual_seed(config.seed * 100_003 + epoch)
+    train_data.set_epoch(epoch)
+    row = {"epoch": epoch + 1} | _train_epoch(state, train_data, device)
+    if valid_data is not None:
+        scores = evaluate(state.average, valid_data, config.batch_size, config.workers, device)
+        row |= {"valid_loss": scores.loss, "valid_accuracy": scores.accuracy}
+    state.history.append(row)
+    return row
 
 
 def _devices(device):
@@ -87,22 +107,24 @@ def _devices(device):
 
 
 def _check(model, train_data, valid_data):
+    if not isinstance(model, (ActivityHead, HourglassLSTM)):
+        raise DataError(f"fit wants an ActivityHead or a HourglassLSTM, not a {type(model).__name__}")
     wanted = ClipDataset if isinstance(model, HourglassLSTM) else SequenceDataset
-    for data in (train_data, valid_data):
-        if data is not None and not isinstance(data, wanted):
-            raise ValueError(
+    for data in [train_data] if valid_data is None else [train_data, valid_data]:
+        if not isinstance(data, wanted):
+            raise DataError(
                 f"a {type(model).__name__} learns from a {wanted.__name__}, not from a {type(data).__name__}"
             )
     if valid_data is not None and valid_data.is_train:
-        raise ValueError("validate on a data set without augmentation: is_train=False")
+        raise DataError("validate on a data set without augmentation: is_train=False")
     if valid_data is not None and valid_data.actions != train_data.actions:
-        raise ValueError("training and validation have other actions; pass both data sets the same actions=")
+        raise DataError("training and validation have other actions; pass both data sets the same actions=")
     head = model
     if isinstance(model, HourglassLSTM):
         head = model.head
         model.check(train_data)
     if head.settings["num_actions"] != len(train_data.actions):
-        raise ValueError(f"the model knows {head.settings['num_actions']} actions, the data {len(train_data.actions)}")
+        raise DataError(f"the model knows {head.settings['num_actions']} actions, the data {len(train_data.actions)}")
 
 
 def _state(model, train_data, valid_data, config):
@@ -148,29 +170,51 @@ def _train_epoch(state, train_data, device):
     model, config, optimizer = state.model, state.config, state.optimizer
     epoch = len(state.history)
     loader = _loader(train_data, config, epoch)
-    total, right, seen = torch.zeros((), device=device), torch.zeros((), device=device), 0
+    losses, right, seen = torch.zeros(len(loader), device=device), torch.zeros((), device=device), 0
     model.train()
-    for step, (padded, lengths, labels, *more) in enumerate(loader, start=epoch * len(loader)):
+    for number, batch in enumerate(loader):
+        step = epoch * len(loader) + number
         rate = config.rate_at(step, config.epochs * len(loader))
         for group in optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        labels = labels.to(device)
-        logits, loss = _logits_and_loss(model, padded.to(device), lengths, labels, more, config)
-        optimizer.zero_grad()
-        loss.backward()
+        logits, loss = _gradients_that_fit(model, batch, config, device)
         nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
         optimizer.step()
         state.update_average(step)
-        total += loss.detach()
-        right += (logits.argmax(dim=1) == labels).sum()
-        seen += len(labels)
-    loss = total.item() / len(loader)
+        losses[number] = loss.detach()
+        right += (logits.argmax(dim=1) == batch[2].to(device)).sum()
+        seen += len(batch[2])
+    loss = losses.sum().item() / len(loader)
     if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss of epoch {epoch + 1} is {loss}; lower learning_rate (now {config.learning_rate}). "
-            "build the model anew and choose another run_dir"
-        )
+        names = [[train_data.clips[index].name for index in drawn] for drawn in loader.batch_sampler.drawn]
+        raise state.loss_error(losses, dict(enumerate(names)))
     return {"learning_rate": rate, "train_loss": loss, "train_accuracy": right.item() / seen}
+
+
+def _gradients_that_fit(model, batch, config, device):
+    """The scores (N, A) and the loss of a batch, and its gradients, in the parameters.
+
+    Raises OutOfMemory, with the batch size that would fit, where the memory does not suffice.
+    """
+    try:
+        return _gradients(model, batch, config, device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    # Only here, where the error is gone, are the tensors gone that it held.
+    clips = len(batch[0])
+    fits = largest_that_fits(lambda size: _gradients(model, [part[:size] for part in batch], config, device), clips)
+    model.zero_grad()
+    advice = f"batch_size={fits} fits" if fits else "not even one fits; take fewer frames"
+    raise OutOfMemory(f"a batch of {clips} clips does not fit into the memory of {device}: {advice}")
+
+
+def _gradients(model, batch, config, device):
+    padded, lengths, labels, *more = batch
+    logits, loss = _logits_and_loss(model, padded.to(device), lengths, labels.to(device), more, config)
+    model.zero_grad()
+    loss.backward()
+    return logits, loss
 
 
 def _logits_and_loss(model, padded, lengths, labels, more, config):
@@ -191,8 +235,19 @@ def _loader(train_data, config, epoch):
     """Batches in an order that the seed and the epoch fix; the last is dropped where it is not full."""
     batch_size = min(config.batch_size, len(train_data))
     order = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
-    return DataLoader(train_data, batch_size, shuffle=True, generator=order, num_workers=config.workers,
-                      collate_fn=collate_clips, drop_last=True)  # fmt: skip
+    batches = _Batches(RandomSampler(train_data, generator=order), batch_size, drop_last=True)
+    return Loader(train_data, batch_sampler=batches, generator=order, num_workers=config.workers,
+                  collate_fn=collate_clips)  # fmt: skip
+
+
+class _Batches(BatchSampler):
+    """A `BatchSampler` that keeps what it has `drawn`."""
+
+    def __iter__(self):
+        self.drawn = []
+        for batch in super().__iter__():
+            self.drawn.append(batch)
+            yield batch
 
 
 def _progress(config, state, quiet):

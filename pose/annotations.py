@@ -8,6 +8,7 @@ numbers are the last fields, so a name may hold spaces. Blank lines and lines th
 import math
 import os
 import posixpath
+import stat
 import zlib
 from array import array
 from collections.abc import Mapping
@@ -17,14 +18,16 @@ from pathlib import Path
 import numpy as np
 
 from pose.decimals import read_decimals
-from pose.files import write_whole
+from pose.errors import DataError, ExistsError, MissingError
+from pose.files import open_text, write_whole
 from pose.skeleton import KINECT20
 
 MAX_FAULTS_SHOWN = 20
 LINES_AT_ONCE = 500
+FARTHEST = 1e6  # px; no image is so large
 
 
-class AnnotationError(ValueError):
+class AnnotationError(DataError):
     """A joints file with faults. `faults` has one message for each: file, line, what is wrong, what to do."""
 
     what = "joints file"
@@ -41,11 +44,15 @@ class Annotations(Mapping):
 
     paths: list of M str, in the order of the file.
     landmarks: (M, K, 2) float64, x then y, image px, NaN where not labelled; (0, 0) is not labelled either.
+    source, lines: the joints file and the line (M,) of each image in it, for messages; None where there is none.
     """
 
-    def __init__(self, paths, landmarks):
+    def __init__(self, paths, landmarks, source=None, lines=None):
         self.paths = list(paths)
+        self.source, self.lines = source, lines
         landmarks = np.array(landmarks, np.float64)
+        if landmarks.ndim != 3 or landmarks.shape[2] != 2 or len(landmarks) != len(self.paths):
+            raise DataError(f"{len(self.paths)} images need landmarks ({len(self.paths)}, K, 2), got {landmarks.shape}")
         unlabelled = np.isnan(landmarks).any(axis=-1) | (landmarks == 0).all(axis=-1)
         landmarks[unlabelled] = np.nan
         self.landmarks = landmarks
@@ -66,17 +73,34 @@ class Annotations(Mapping):
     def select(self, rows):
         """The annotations of these rows (integers or a boolean mask), in that order."""
         rows = np.arange(len(self))[rows]
-        return Annotations([self.paths[i] for i in rows], self.landmarks[rows])
+        lines = None if self.lines is None else self.lines[rows]
+        return Annotations([self.paths[i] for i in rows], self.landmarks[rows], self.source, lines)
+
+    def name(self, row):
+        """What to call the image of this row in a message."""
+        return f"{self.paths[row]} ({self.place(row)})"
+
+    def place(self, row):
+        """Where a person finds this row, for messages."""
+        if self.lines is None:
+            return f"row {row} of the annotations"
+        return f"{self.source}, line {self.lines[row]}"
 
 
 def as_annotations(annotations):
-    """Any {image_path: [(x, y), …]} as `Annotations`. Raises ValueError where an image has another joint count."""
+    """Any {image_path: [(x, y), …]} as `Annotations`. Raises DataError where an image has another joint count."""
     if isinstance(annotations, Annotations):
         return annotations
-    counts = {len(landmarks) for landmarks in annotations.values()}
-    if len(counts) > 1:
-        raise ValueError(f"every image needs the same number of joints, found {sorted(counts)}")
-    return Annotations(annotations.keys(), list(annotations.values()))
+    if not isinstance(annotations, Mapping):
+        raise DataError(f"expected {{image_path: landmarks}}, as read_annotations gives it, not {annotations!r:.80}")
+    try:
+        landmarks = [np.array(points, np.float64) for points in annotations.values()]
+    except (TypeError, ValueError):
+        raise DataError("landmarks are numbers, (x, y) px a joint, NaN where not labelled") from None
+    shapes = {points.shape for points in landmarks}
+    if len(shapes) > 1:
+        raise DataError(f"every image needs landmarks (K, 2) of the same K joints, found {sorted(shapes)}")
+    return Annotations(annotations.keys(), landmarks or np.zeros((0, 0, 2)))
 
 
 def fingerprint(annotations):
@@ -93,17 +117,16 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
         stand for the paths: landmarks alone are enough to recognise activity.
     skeleton: whose joints the file holds, in its order.
     Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels a joint, (nan, nan) where not labelled.
-    Raises AnnotationError with *all* faults of the file, FileNotFoundError where the file or folder is missing.
+    Raises AnnotationError with *all* faults of the file, MissingError where the file or folder is missing.
     """
     joints_txt = Path(joints_txt)
     num_joints = len(skeleton)
-    if not joints_txt.is_file():
-        raise FileNotFoundError(f"{joints_txt}: there is no such joints file; check the path")
     if image_dir is not None and not Path(image_dir).is_dir():
-        raise FileNotFoundError(f"{image_dir}: there is no such image folder; check the path")
+        raise MissingError(f"{image_dir}: there is no such image folder; check the path")
 
-    paths, landmarks, faults, first_line = [], array("d"), [], {}
-    with open(joints_txt, encoding="utf-8-sig", errors="surrogateescape") as file:
+    paths, landmarks, lines_of_paths, faults, first_line = [], array("d"), array("q"), [], {}
+    folder = _Folder(image_dir)
+    with open_text(joints_txt, "joints file") as file:
         numbered = ((number, line.strip()) for number, line in enumerate(file, start=1))
         lines = ((number, line) for number, line in numbered if line and not line.startswith("#"))
         while block := list(islice(lines, LINES_AT_ONCE)):
@@ -114,7 +137,8 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
                     if same in first_line:
                         raise _Fault(f"{name!r} stands on line {first_line[same]} already; keep one of the two lines")
                     first_line[same] = number
-                    paths.append(_image_path(image_dir, name))
+                    paths.append(folder.path(name))
+                    lines_of_paths.append(number)
                     landmarks.frombytes(memoryview(numbers).cast("B"))
                 except _Fault as fault:
                     faults.append(f"{joints_txt}, line {number}: {fault}")
@@ -122,7 +146,8 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
         faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
     if faults:
         raise AnnotationError(faults)
-    return Annotations(paths, np.frombuffer(landmarks).reshape(-1, num_joints, 2))
+    lines_of_paths = np.frombuffer(lines_of_paths, np.int64)
+    return Annotations(paths, np.frombuffer(landmarks).reshape(-1, num_joints, 2), joints_txt, lines_of_paths)
 
 
 class _Fault(Exception):
@@ -135,7 +160,7 @@ def _parse_plain(lines, num_joints):
     if all(len(part) == 2 for part in parts):
         names, texts = zip(*parts, strict=True)
         numbers = read_decimals(texts, 2 * num_joints)
-        if numbers is not None:
+        if numbers is not None and abs(numbers).max() <= FARTHEST:
             return list(zip(names, numbers, strict=True))
     return [None] * len(lines)
 
@@ -159,6 +184,8 @@ def _parse_line(line, num_joints):
         ) from None
     if not math.isfinite(sum(numbers)):
         _check_missing(numbers)
+    if any(abs(number) > FARTHEST for number in numbers):
+        raise _Fault(f"a coordinate is beyond {FARTHEST:.0e} px; is a decimal point missing?")
     *front, last = name.split()
     if front and _is_number(last):
         raise _Fault(f"expected {count} numbers (x y of {num_joints} joints) after the image name, found more: is "
@@ -182,18 +209,43 @@ def _is_number(text):
     return True
 
 
-def _image_path(image_dir, name):
-    """The path of image `name`, which must lie inside `image_dir` and exist; the name itself without a folder."""
-    if _leaves_folder(name):
-        raise _Fault(
-            f"{name!r} leaves the image folder; write names relative to {image_dir or 'it'}, with / and without .."
-        )
-    if image_dir is None:
-        return name
-    path = os.path.join(image_dir, name)
-    if not os.path.isfile(path):
-        raise _Fault(f"there is no image {path}; correct the name, add the image or remove the line")
-    return path
+class _Folder:
+    """The folder of the images, which no name may lead out of; or none, and then names are only looked at."""
+
+    def __init__(self, image_dir):
+        self.image_dir = image_dir
+        self.real = None if image_dir is None else os.path.realpath(image_dir)
+        self._inside = {}  # of each sub-folder met, whether it lies here
+
+    def path(self, name):
+        """The path of the image `name`; the name itself without a folder. Raises _Fault."""
+        if _leaves_folder(name):
+            raise _Fault(
+                f"{name!r} leaves the image folder; write names relative to {self.image_dir or 'it'}, with / and "
+                "without .."
+            )
+        if self.image_dir is None:
+            return name
+        path = os.path.join(self.image_dir, name)
+        try:
+            kind = os.lstat(path).st_mode
+        except (OSError, ValueError):  # a NUL in the name
+            kind = 0
+        linked = stat.S_ISLNK(kind)
+        if not (stat.S_ISREG(kind) or (linked and os.path.isfile(path))):
+            raise _Fault(f"there is no image {path}; correct the name, add the image or remove the line")
+        folder = os.path.dirname(path)
+        if folder not in self._inside:
+            self._inside[folder] = self._holds(folder)
+        if not self._inside[folder] or (linked and not self._holds(path)):
+            raise _Fault(
+                f"{path} leads out of the image folder by a link; copy the image there, or give the folder that holds "
+                "them all"
+            )
+        return path
+
+    def _holds(self, path):
+        return os.path.commonpath([self.real, os.path.realpath(path)]) == self.real
 
 
 def _leaves_folder(name):
@@ -205,27 +257,27 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
 
     image_dir: paths are written relative to this folder; without it they must be so already.
     NaN landmarks are written as `nan nan`. Three decimals.
-    Raises FileExistsError where the file is there and `overwrite` is false, ValueError for a name that could not be
+    Raises ExistsError where the file is there and `overwrite` is false, DataError for a name that could not be
     read back or lies outside `image_dir`.
     """
     joints_txt = Path(joints_txt)
     if joints_txt.exists() and not overwrite:
-        raise FileExistsError(f"{joints_txt} is there already; choose another name or pass overwrite=True")
+        raise ExistsError(f"{joints_txt} is there already; choose another name or pass overwrite=True")
     lines = []
     for path, landmarks in annotations.items():
         name = relative_name(path, image_dir) if image_dir else str(path)
-        if name != name.strip() or name.startswith("#") or "\n" in name or "\r" in name:
-            raise ValueError(f"{name!r} cannot stand in a joints file; rename the image")
+        if name != name.strip() or name.startswith(("#", "\ufeff")) or "\n" in name or "\r" in name:
+            raise DataError(f"{name!r} cannot stand in a joints file; rename the image")
         if _leaves_folder(name):
-            raise ValueError(f"{name!r} would leave the image folder; pass image_dir, the folder that it lies in")
+            raise DataError(f"{name!r} would leave the image folder; pass image_dir, the folder that it lies in")
         numbers = " ".join(f"{value:.3f}" for xy in landmarks for value in xy)
         lines.append(f"{name} {numbers}\n")
     write_whole(joints_txt, "".join(lines))
 
 
 def relative_name(path, folder):
-    """The name of a file below `folder`, with / between its parts. Raises ValueError where it lies elsewhere."""
+    """The name of a file below `folder`, with / between its parts. Raises DataError where it lies elsewhere."""
     name = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
     if name.split(os.sep)[0] == "..":
-        raise ValueError(f"{path} does not lie in {folder}; give the folder that holds all images")
+        raise DataError(f"{path} does not lie in {folder}; give the folder that holds all images")
     return Path(name).as_posix()

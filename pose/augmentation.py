@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pose.hyperparameters import check
+
 GREY = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue look (ITU-R BT.601)
 
 
@@ -25,6 +27,9 @@ class Augmentation:
     shift: float = 0.05
     mirror: float = 0.5
     light: float = 0.3
+
+    def __post_init__(self):
+        check(self, not_negative=("rot", "shift"), shares=("rot_share", "mirror"), below_one=("scale", "light"))
 
     def move_box(self, center, scale, rng):
         """A randomly moved crop: center (..., 2) px, scale (...), rot in degrees; several crops move alike."""

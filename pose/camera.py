@@ -1,12 +1,15 @@
 """A pinhole camera with lens distortion: from joints in space to pixels, and found from joints labelled by hand."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import least_squares
+
+from pose.errors import DataError, PoseError
+from pose.files import open_text, write_whole
 
 LEAST_LABELS = 10  # correspondences; the camera has six parameters, and some will be outliers
 OUTLIER = 4.0  # standard deviations
@@ -43,15 +46,21 @@ class Camera:
 
     def save(self, camera_json):
         """Writes the named parameters as JSON."""
-        Path(camera_json).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        write_whole(camera_json, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def load_camera(camera_json):
-    """The `Camera` of a file from `Camera.save`. Raises ValueError where the file is something else."""
+    """The `Camera` of a file from `Camera.save`. Raises DataError where the file is something else."""
     try:
-        return Camera(**json.loads(Path(camera_json).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(
+        with open_text(camera_json, "camera file") as file:
+            parameters = json.load(file)
+        if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in parameters.values()):
+            raise ValueError("not all of it are numbers")
+        return Camera(**parameters)
+    except PoseError:
+        raise
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
             f"{camera_json}: is no camera ({error}); it needs {', '.join(Camera.__annotations__)}"
         ) from None
 
@@ -87,12 +96,12 @@ def fit_camera(points, pixels, start):
     First a robust fit (soft L1), from `start` and from its mirror image; then labels further than four standard
     deviations are rejected and the rest fitted again, until none changes sides. The standard deviation is that of a
     normal distribution with the same median, so that outliers do not widen it.
-    Returns `CameraFit`. Raises ValueError for fewer than ten labels.
+    Returns `CameraFit`. Raises DataError for fewer than ten labels.
     """
     points, pixels = np.asarray(points, np.float64), np.asarray(pixels, np.float64)
     labelled = np.isfinite(points).all(axis=-1) & np.isfinite(pixels).all(axis=-1) & (points[..., 2] > 0)
     if labelled.sum() < LEAST_LABELS:
-        raise ValueError(f"a camera needs at least {LEAST_LABELS} labelled joints, got {labelled.sum()}; label more")
+        raise DataError(f"a camera needs at least {LEAST_LABELS} labelled joints, got {labelled.sum()}; label more")
     starts = (start, replace(start, fx=-start.fx))
     camera = min((_least_squares(points, pixels, labelled, s, "soft_l1") for s in starts), key=lambda fit: fit[1])[0]
     used = np.zeros_like(labelled)

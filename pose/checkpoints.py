@@ -1,12 +1,15 @@
 """Weights on disk, in safetensors: no pickle, and a file is whole or not there at all."""
 
 import json
+import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from pose.device import chosen_device
+from pose.errors import DataError, FileError, MissingError
 from pose.files import write_whole
 from pose.hourglass import StackedHourglass
 from pose.skeleton import KINECT20
@@ -19,16 +22,39 @@ def save_tensors(path, tensors, about):
 
 
 def load_tensors(path):
-    """{name: tensor} and `about` of a file from `save_tensors`. Raises FileNotFoundError and ValueError."""
+    """{name: tensor} and `about` of a file from `save_tensors`. Raises MissingError and DataError."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise DataError(f"expected the path of a checkpoint, not {path!r:.80}; is there no training yet?")
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such checkpoint; train one first or check the path")
+        raise MissingError(f"{path}: there is no such checkpoint; train one first or check the path")
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
+            about = dict(json.loads((file.metadata() or {})["about"]))
             return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise ValueError(f"{path}: is not a checkpoint of this project ({error})") from None
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: is not a checkpoint of this project, or damaged ({error})") from None
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def filled(path, build, tensors):
+    """The model that `build()` makes, with the weights {name: tensor} of the file `path`, in evaluation mode.
+
+    It takes no more memory than the weights, whatever the settings ask for: it is built without memory of its own.
+    Raises DataError where settings and weights do not fit each other.
+    """
+    try:
+        with torch.device("meta"):
+            model = build()
+        weights = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+        model.load_state_dict(weights, assign=True)
+        return model.eval()
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{path}: its settings and its weights do not fit each other ({reason}); is it of another version?"
+        ) from None
 
 
 def save_model(path, model, skeleton=KINECT20, **about):
@@ -37,16 +63,22 @@ def save_model(path, model, skeleton=KINECT20, **about):
     save_tensors(path, model.state_dict(), about)
 
 
+def hourglass_of(settings, tensors):
+    """A `StackedHourglass` with these settings; ValueError where there are fewer weights than stacks."""
+    if settings["num_stacks"] > len(tensors):
+        raise ValueError(f"{settings['num_stacks']} stacks of {len(tensors)} weights")
+    return StackedHourglass(**settings)
+
+
 def load_model(path, device="cpu"):
     """The `StackedHourglass` of a file from `save_model`, in evaluation mode; `model.about` is what was saved with it.
 
-    Raises FileNotFoundError, and ValueError where the file is something else.
+    Raises MissingError, and DataError where the file is something else.
     """
     tensors, about = load_tensors(path)
     if about.get("kind") != "hourglass":
         kind = about.get("kind", "a training to resume")
-        raise ValueError(f"{path}: holds no hourglass but: {kind}; give best.safetensors of a pose training")
-    model = StackedHourglass(**about["settings"])
-    model.load_state_dict(tensors)
+        raise DataError(f"{path}: holds no hourglass but: {kind}; give best.safetensors of a pose training")
+    model = filled(path, lambda: hourglass_of(about["settings"], tensors), tensors)
     model.about = about
-    return model.to(torch.device(device), memory_format=torch.channels_last).eval()
+    return model.to(chosen_device(device), memory_format=torch.channels_last)

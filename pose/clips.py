@@ -9,8 +9,8 @@ import io
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pose.annotations import AnnotationError, relative_name
-from pose.files import write_whole
+from pose.annotations import AnnotationError, as_annotations, relative_name
+from pose.files import open_text, write_whole
 
 COLUMNS = ("clip", "subject", "action", "first_image", "last_image")
 
@@ -54,8 +54,9 @@ def parse_clips(clips_csv, annotations, image_dir=None):
     annotations: what the clips' images are looked up in; image_dir: the folder that the file's names are relative to,
         None where the annotations' own paths are such names (`read_annotations` without a folder).
     Returns {line: `Clip`} in the file's order and a list of (line, message); a line with a fault gives no clip.
-    Raises FileNotFoundError, and ClipError where the file has no such columns.
+    Raises MissingError, and ClipError where the file has no such columns.
     """
+    annotations = as_annotations(annotations)
     rows = _rows_of_file(Path(clips_csv))
     names = [relative_name(path, image_dir) for path in annotations.paths] if image_dir else annotations.paths
     row_of = {PurePosixPath(name): row for row, name in enumerate(names)}
@@ -89,22 +90,23 @@ def parse_clips(clips_csv, annotations, image_dir=None):
 
 def _rows_of_file(clips_csv):
     """(line, {column: text without blanks around it}) of each clip of the file."""
-    if not clips_csv.is_file():
-        raise FileNotFoundError(f"{clips_csv}: there is no such clips file; check the path")
-    with open(clips_csv, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with open_text(clips_csv, "clips file", newline="") as file:
         reader = csv.DictReader(file, skipinitialspace=True, restval="")
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
-        if missing:
-            raise ClipError(
-                [f"{clips_csv}, line 1: lacks {', '.join(missing)}; its first line must be {','.join(COLUMNS)}"]
-            )
-        rows, line = [], reader.line_num
-        for row in reader:
-            if any("\\n" in repr(value) for value in row.values()):  # it has swallowed the lines that follow
-                fault = f"{clips_csv}, line {line + 1}: a quotation mark is not closed on its line; correct it"
-                raise ClipError([fault])
-            line = reader.line_num
-            rows.append((reader.line_num, {column: row[column].strip() for column in COLUMNS}))
+        rows, line = [], 1
+        try:
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
+            if missing:
+                raise ClipError(
+                    [f"{clips_csv}, line 1: lacks {', '.join(missing)}; its first line must be {','.join(COLUMNS)}"]
+                )
+            for row in reader:
+                if "\n" in "".join([*row.pop(None, []), *row.values()]):  # it has swallowed the lines that follow
+                    raise csv.Error
+                line = reader.line_num
+                rows.append((line, {column: row[column].strip() for column in COLUMNS}))
+        except csv.Error:
+            fault = f"{clips_csv}, line {line + 1}: a quotation mark is not closed on its line; correct it"
+            raise ClipError([fault]) from None
         return rows
 
 

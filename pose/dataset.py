@@ -1,11 +1,15 @@
 """`Generic`: annotations and images as the samples that the hourglass learns from."""
 
+from itertools import chain
+
 import numpy as np
 from torch.utils.data import Dataset
 
 from pose.annotations import as_annotations, fingerprint
+from pose.errors import DataError
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale
-from pose.images import read_picture
+from pose.hourglass import check_images
+from pose.images import NO_PICTURE, ImageError, read_picture
 from pose.picture_cache import cached_picture
 from pose.samples import Samples
 from pose.skeleton import KINECT20
@@ -36,18 +40,21 @@ class Generic(Samples, Dataset):
     cache_dir: a folder that keeps the decoded part of each image around the person, or None. The samples are the same;
         from the second epoch on they come sooner. It grows by up to 2 MB an image (at 256 px), an image without label
         whole.
+    on_bad_image: what to do where an image cannot be read (any more): "raise" an ImageError that names it and its line,
+        or "skip" it: the next one stands in while training, and in evaluation it does not count; see `unreadable`.
     An image without any label is shown whole.
     """
 
     def __init__(self, annotations, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20,
-                 augmentation=None, seed=0, cache_dir=None):  # fmt: skip
-        super().__init__(is_train, inp_res, out_res, sigma, skeleton, augmentation, seed)
+                 augmentation=None, seed=0, cache_dir=None, on_bad_image="raise"):  # fmt: skip
         self.annotations = as_annotations(annotations)
+        super().__init__(is_train, inp_res, out_res, sigma, skeleton, augmentation, seed, on_bad_image)
         if not len(self.annotations):
-            raise ValueError("the data set is empty: the annotations hold no image")
+            raise DataError("the data set is empty: the annotations hold no image")
         found = self.annotations.landmarks.shape[1]
         if found != len(skeleton):
-            raise ValueError(f"the annotations have {found} joints an image, the skeleton has {len(skeleton)}")
+            raise DataError(f"the annotations have {found} joints an image, the skeleton has {len(skeleton)}")
+        check_images((1, 3, inp_res, inp_res))
         self.cache_dir = cache_dir
         self.centers, self.scales = center_and_scale(self.annotations.landmarks)
 
@@ -67,6 +74,10 @@ class Generic(Samples, Dataset):
         """A number that tells these images and labels from others."""
         return fingerprint(self.annotations)
 
+    def name(self, row):
+        """What to call an image in a message."""
+        return self.annotations.name(row)
+
     def crops(self):
         """The data set of `crop(index)`: samples as they leave the processes that load them."""
         self.share_epoch()
@@ -75,9 +86,17 @@ class Generic(Samples, Dataset):
     def crop(self, index):
         """The crop (inp_res, inp_res, 3) uint8 RGB and the `info` of one image; see `make_crop`."""
         index = range(len(self))[index]  # a negative one counts from the end
-        path, landmarks = self.annotations.paths[index], self.annotations.landmarks[index]
-        center, scale = self.centers[index], self.scales[index]
-        return self.make_crop(index, path, self._picture(path, center, scale), landmarks, center, scale)
+        for row in chain(range(index, len(self)), range(index)) if self.is_train else [index]:
+            path, center, scale = self.annotations.paths[row], self.centers[row], self.scales[row]
+            try:
+                picture = self._picture(path, center, scale)
+            except ImageError as error:
+                self.bad_images.add(row, self.annotations.place(row), error)
+            else:
+                return self.make_crop(row, path, picture, self.annotations.landmarks[row], center, scale)
+        if self.is_train:
+            raise ImageError("not a single image can be read")
+        return self.make_crop(index, path, NO_PICTURE, np.full((len(self.skeleton), 2), np.nan), np.nan, np.nan)
 
     def _picture(self, path, center, scale):
         """The `Picture` of one image: where somebody is labelled, at the resolution that the crop needs."""

@@ -10,10 +10,23 @@ from shutil import which
 import cv2
 import torch
 
+from pose.errors import DataError
+
 
 def default_device():
     """The GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def chosen_device(device=None):
+    """The device of that name, by default `default_device()`. Raises DataError where this machine has none such."""
+    try:
+        chosen = torch.device(device or default_device())
+    except RuntimeError:
+        raise DataError(f"there is no device {device!r}; take 'cpu' or 'cuda', or leave it out") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise DataError("PyTorch finds no GPU here; leave device out")
+    return chosen
 
 
 def has_bf16(device):

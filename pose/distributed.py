@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -56,6 +57,15 @@ def mean(tensor):
     if size() > 1:
         dist.all_reduce(tensor)
     return tensor / size()
+
+
+def any_of(flags):
+    """Where a numpy array of bools is true in any process."""
+    if size() == 1:
+        return flags
+    everywhere = [None] * size()
+    dist.all_gather_object(everywhere, flags)
+    return np.any(everywhere, axis=0)
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):

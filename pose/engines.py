@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose.device import autocast, tuned
+from pose.errors import DataError, ExistsError, PackageError
 from pose.files import write_whole
 from pose.hourglass import Bottleneck, StackedHourglass
 
@@ -35,14 +36,14 @@ def build_engine(model, inp_res, backend="torch", precision="fp32", device="cpu"
     samples: (M, 3, inp_res, inp_res) float32, crops like those to come; 100 or more.
     The function takes (N, 3, inp_res, inp_res) float32, RGB in 0 … 1, N ≥ 1, and returns (N, K, inp_res/4, inp_res/4)
     float32. All are the same to 1e-4 in "fp32".
-    Raises ValueError for another backend or precision, and for int8 without samples; ImportError where the backend is
+    Raises DataError for another backend or precision, and for int8 without samples; PackageError where the backend is
     not installed, with what to install.
     """
     if precision not in PRECISIONS.get(backend, ()):
         known = "; ".join(f"{name!r} in {', '.join(precisions)}" for name, precisions in PRECISIONS.items())
-        raise ValueError(f"there is no backend {backend!r} in {precision!r}, but: {known}")
+        raise DataError(f"there is no backend {backend!r} in {precision!r}, but: {known}")
     if precision == "int8" and samples is None:
-        raise ValueError("int8 needs images like those to come, to measure ranges with: calibration=")
+        raise DataError("int8 needs images like those to come, to measure ranges with: calibration=")
     network = _LastStack(fold_batch_norms(deepcopy(model).cpu().eval()))
     if backend == "torch":
         return _torch(network, precision, torch.device(device))
@@ -79,11 +80,11 @@ def export_onnx(model, path, inp_res=256, overwrite=False):
     """Writes a `StackedHourglass` as an ONNX file, for other programs.
 
     Its input `images` is (N, 3, inp_res, inp_res) float32, RGB in 0 … 1, N free; its output `heatmaps` those of the
-    last stack. Raises FileExistsError, and ImportError where the packages for it are not installed.
+    last stack. Raises ExistsError, and PackageError where the packages for it are not installed.
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} is there already; choose another name or pass overwrite=True")
+        raise ExistsError(f"{path} is there already; choose another name or pass overwrite=True")
     write_whole(path, _onnx_bytes(_LastStack(fold_batch_norms(deepcopy(model).cpu().eval())), inp_res))
     return path
 
@@ -174,4 +175,4 @@ def _installed(package, extra):
     try:
         return import_module(package)
     except ImportError:
-        raise ImportError(f"this needs more packages: pip install {PACKAGES[extra]}") from None
+        raise PackageError(f"this needs more packages: pip install {PACKAGES[extra]}") from None

@@ -1,19 +1,64 @@
-"""Writing files so that none is ever half there."""
+"""Files: text read whatever its bytes, and none ever half written."""
 
+import errno
 import os
 from pathlib import Path
 
+from pose.errors import DataError, FileError, MissingError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def open_text(path, what, newline=None):
+    """An open text file: UTF-8, with or without a byte order mark; other bytes become surrogates.
+
+    what: how a message calls it. Raises MissingError, FileError where it may not be read, DataError for UTF-16.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingError(f"{path}: there is no such {what}; check the path")
+    try:
+        with open(path, "rb") as file:
+            if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+                raise DataError(f"{path}: is saved as UTF-16; save it as UTF-8")
+        return open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+
 
 def write_whole(path, content):
-    """Writes bytes, or text as UTF-8, and makes the folder; a kill at any moment leaves the old file or the new one."""
+    """Writes bytes, or text as UTF-8, and makes the folder; a kill at any moment leaves the old file or the new one.
+
+    Raises FileError where it cannot be written: no permission, or a full disk. The old file is then still there.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
+    beside = unfinished(path)
     try:
-        with open(beside, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(beside, "wb") as file:
+                file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from None
+
+
+def unfinished(path):
+    """Where `write_whole` writes before a file is whole; what a kill may leave."""
+    return path.with_name(path.name + ".tmp")
+
+
+def not_written(path, error):
+    """The FileError that says why `path` could not be written, and what to do."""
+    if error.errno in _FULL:
+        advice = "the disk is full: make room"
+    elif error.errno in _FORBIDDEN:
+        advice = "you may not write there: change the permissions"
+    else:
+        advice = "check the path"
+    return FileError(f"{path}: cannot be written ({error.strerror}); {advice}, or choose another folder")

@@ -11,6 +11,9 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from pose.errors import DataError
+
+LOSSES = ("mse", "cross_entropy")
 DEPTH = 4  # how often an hourglass halves its input
 
 
@@ -78,8 +81,10 @@ class StackedHourglass(nn.Module):
 
     def __init__(self, num_stacks=1, num_joints=20, channels=256, loss="cross_entropy", sigma=1.0):
         super().__init__()
-        if loss not in ("mse", "cross_entropy"):
-            raise ValueError(f"loss is 'mse' or 'cross_entropy', not {loss!r}")
+        if loss not in LOSSES:
+            raise DataError(f"loss is {' or '.join(map(repr, LOSSES))}, not {loss!r}")
+        if num_stacks < 1 or num_joints < 1 or channels < 2 or channels % 2 or not sigma > 0:
+            raise DataError("num_stacks, num_joints and sigma must be above 0, and channels even")
         self.settings = dict(num_stacks=num_stacks, num_joints=num_joints, channels=channels, loss=loss, sigma=sigma)
         self.num_stacks, self.num_joints, self.loss, self.sigma = num_stacks, num_joints, loss, sigma
         self.recompute = False
@@ -108,9 +113,10 @@ class StackedHourglass(nn.Module):
 
         images: (N, 3, S, S') float, RGB in 0 … 1, sides divisible by 64.
         Returns a list of num_stacks tensors (N, num_joints, S/4, S'/4) float32, rows y and columns x.
-        Raises ValueError for images of another shape.
+        Raises DataError for images of another shape, and in training for a single image of 64 px, of which batch norm
+        would see a single value.
         """
-        _check_images(images)
+        check_images(images.shape, self.training)
         x = self._run(self._stem, images)
         heatmaps = []
         for i in range(self.num_stacks):
@@ -136,7 +142,7 @@ class StackedHourglass(nn.Module):
         """part(*inputs); where `recompute` is set, without keeping what its gradient needs."""
         if not (self.recompute and self.training and torch.is_grad_enabled()):
             return part(*inputs)
-        contexts = lambda: (nullcontext(), _statistics_kept(self))  # noqa: E731
+        contexts = lambda: (nullcontext(), statistics_kept(self))  # noqa: E731
         return checkpoint(part, *inputs, use_reentrant=False, context_fn=contexts)
 
     def _heatmaps(self, score):
@@ -148,7 +154,7 @@ class StackedHourglass(nn.Module):
 
 
 @contextmanager
-def _statistics_kept(model):
+def statistics_kept(model):
     """Batch norms that compute a batch again do not count it again."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
@@ -161,12 +167,15 @@ def _statistics_kept(model):
             norm.momentum, norm.num_batches_tracked = momentum, count
 
 
-def _check_images(images):
-    if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(f"expected images of shape (N, 3, height, width), got {tuple(images.shape)}")
-    height, width = images.shape[2:]
+def check_images(shape, training=False):
+    """Raises DataError where the network cannot take images of this shape."""
+    if len(shape) != 4 or shape[1] != 3:
+        raise DataError(f"expected images of shape (N, 3, height, width), got {tuple(shape)}")
+    number, _, height, width = shape
     if height % 64 or width % 64 or not height or not width:
-        raise ValueError(f"the sides of an image must be divisible by 64 (256, say), got {height} × {width}")
+        raise DataError(f"the sides of an image must be divisible by 64 (256, say), got {height} × {width}")
+    if training and number * (height // 64) * (width // 64) == 1:
+        raise DataError("batch norm cannot learn from a batch of one image of 64 px; take batch_size 2, or 128 px")
 
 
 def hg1(num_joints=20, **settings):

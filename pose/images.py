@@ -2,7 +2,7 @@
 
 import io
 import math
-import struct
+import os
 import warnings
 from typing import NamedTuple
 
@@ -10,16 +10,20 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from pose.errors import DataError
 from pose.geometry import compose, invert, transform_landmarks
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH  # turns the image as its EXIF tag asks
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 _EXIF_ORIENTATION = 0x0112
+# What both Pillow, which tells the size before anything is decoded, and OpenCV read; the usual ones first.
+KINDS = ("JPEG", "PNG", "BMP", "PPM", "GIF", "TIFF", "WEBP", "JPEG2000", "SUN", "AVIF")
+MAX_PIXELS = 2**27  # of an image; decoding more takes memory by the gigabyte
 ENOUGH = 0.8  # pixels, along a side, for each of the crop's: bilinear sampling blurs as much
 PART_ALIGNED = 8  # px; so that a part's pixels are averaged in the same squares as those of all the image
 
 
-class ImageError(ValueError):
+class ImageError(DataError):
     """A file that cannot be read as an image: which, and what to do."""
 
 
@@ -48,13 +52,16 @@ class Picture(NamedTuple):
         return self._replace(pixels=self.pixels[rows_and_columns], left=self.left + left, top=self.top + top)
 
 
+NO_PICTURE = Picture(np.zeros((1, 1, 3), np.uint8), 1, 1)
+
+
 def read_image(path):
     """The image at `path` as (H, W, 3) uint8 RGB.
 
     Grey images get three equal channels; transparency is dropped; EXIF rotation is applied. An image of more than
     8 bits (a depth map, say) is stretched linearly so that its brightest value becomes 255; negative values, NaN and
     infinity become 0.
-    Raises ImageError where the file is missing or is no image.
+    Raises ImageError where the file is missing, is no image, or has more than `MAX_PIXELS`.
     """
     return read_picture(path).pixels
 
@@ -66,29 +73,38 @@ def read_picture(path, shrink=1.0):
     is decoded at that resolution, which takes a fraction of the time.
     """
     try:
-        encoded = np.fromfile(path, np.uint8)  # cv2.imread cannot open every non-ASCII path
+        encoded = np.fromfile(os.fspath(path), np.uint8)  # cv2.imread cannot open every non-ASCII path
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+    except (TypeError, ValueError):  # no path at all, or a NUL in it
+        raise ImageError(f"{path!r:.80}: is not the path of an image") from None
     return decode_picture(encoded, path, shrink)
 
 
 def decode_picture(encoded, path, shrink=1.0):
     """`read_picture` of the file's content, (bytes,) uint8; `path` is for messages."""
     step = _step(shrink / ENOUGH)
-    width, height, reduced = _reduced_size(encoded, step)
+    width, height, reduced = _reduced_size(_header(encoded, path), step)
     pixels = _decoded(encoded, _REDUCED.get(reduced, _COLOR))
     if reduced > 1 and pixels is not None and pixels.shape[:2] != (-(-height // reduced), -(-width // reduced)):
         reduced, pixels = 1, _decoded(encoded, _COLOR)  # OpenCV and Pillow do not agree how it is turned
     if pixels is None:
-        raise ImageError(f"{path}: is not an image that can be read; replace it or remove its line")
+        raise _no_image(path)
     if pixels.dtype != np.uint8:
-        pixels = np.nan_to_num(pixels.astype(np.float32), nan=0, posinf=0, neginf=0).clip(0)
-        pixels = (pixels * (255 / max(1e-12, float(pixels.max())))).round().astype(np.uint8)
+        pixels = _stretched(pixels.astype(np.float32, copy=False))
     if reduced == 1:
         height, width = pixels.shape[:2]
     rest = min(step // reduced, _whole(pixels))
     pixels = cv2.cvtColor(_averaged(pixels, rest), cv2.COLOR_BGR2RGB)
     return Picture(pixels, width, height, reduced * rest)
+
+
+def _stretched(pixels):
+    """Any values as 0 … 255, in place, since such an image can be large."""
+    np.nan_to_num(pixels, copy=False, nan=0, posinf=0, neginf=0)
+    np.maximum(pixels, 0, out=pixels)
+    pixels *= 255 / max(1e-12, float(pixels.max()))
+    return np.round(pixels, out=pixels).astype(np.uint8)
 
 
 def _decoded(encoded, flags):
@@ -103,16 +119,46 @@ def _step(shrink):
     return 2 ** int(math.log2(max(1.0, shrink)))
 
 
-def _reduced_size(encoded, step):
-    """Width and height of a JPEG file, px as shown, and by how much of `step` it can be reduced in decoding; else 1."""
-    if step == 1 or encoded[:2].tobytes() != b"\xff\xd8":
-        return 0, 0, 1
+def _header(encoded, path):
+    """The image as Pillow opens it, which reads its header only. Raises ImageError where it is none, or too large."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged EXIF data, in every epoch
-            header = Image.open(io.BytesIO(encoded))
-            size, orientation = header.size, header.getexif().get(_EXIF_ORIENTATION, 1)
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):  # decoding will tell
+            header = Image.open(io.BytesIO(encoded), formats=KINDS)
+        pixels = header.width * header.height
+    except Image.DecompressionBombError:
+        pixels = math.inf
+    except Exception:  # Pillow raises almost anything for a damaged header
+        raise _no_image(path) from None
+    if pixels > MAX_PIXELS:
+        raise ImageError(f"{path}: has more than {MAX_PIXELS / 1e6:.0f} million pixels; make it smaller")
+    if header.format == "PNG" and not _has_its_chunks(encoded):
+        raise _no_image(path)
+    return header
+
+
+def _has_its_chunks(png):
+    """Whether each chunk of a PNG file is as long as it says; OpenCV takes memory for it before it looks."""
+    data, place = png.tobytes(), 8
+    while place + 8 <= len(data):
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return place <= len(data)
+
+
+def _no_image(path):
+    return ImageError(f"{path}: is not an image that can be read; replace it or remove its line")
+
+
+def _reduced_size(header, step):
+    """Width and height of a JPEG file, px as shown, and by how much of `step` it can be reduced in decoding; else 1."""
+    if step == 1 or header.format not in ("JPEG", "MPO"):
+        return 0, 0, 1
+    size = header.size
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # decoding will tell
         return 0, 0, 1
     if orientation not in range(1, 9):
         return 0, 0, 1

@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from pose.errors import DataError
+
 
 def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
     """Sum over the stacks of the mean loss over all N · K joints; a joint whose target is zero contributes nothing.
@@ -23,7 +25,7 @@ def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
         target = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
         per_joint = [_cross_entropy(output, target, sigma) for output in outputs]
     else:
-        raise ValueError(f"kind is 'mse' or 'cross_entropy', not {kind!r}")
+        raise DataError(f"kind is 'mse' or 'cross_entropy', not {kind!r}")
     return sum((loss * labelled).mean() for loss in per_joint)
 
 

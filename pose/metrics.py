@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose.errors import DataError
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale
 from pose.skeleton import KINECT20
 
@@ -17,8 +18,13 @@ def normalised_distances(predicted, labelled, skeleton=KINECT20):
 
     predicted, labelled: (N, K, 2), image px; NaN in `labelled` where there is no label.
     Returns (N, K): NaN where the joint, or an end of the torso (`skeleton.torso`), is not labelled; infinite where a
-    labelled joint has no prediction.
+    labelled joint has no prediction. Raises DataError for other shapes.
     """
+    if np.shape(predicted) != np.shape(labelled) or np.shape(labelled)[-2:] != (len(skeleton), 2):
+        raise DataError(
+            f"expected landmarks (N, {len(skeleton)}, 2) twice, got {np.shape(predicted)} and {np.shape(labelled)}; "
+            "those of Annotations are their .landmarks"
+        )
     shoulder, hip = skeleton.torso_indices
     torso = np.linalg.norm(labelled[:, shoulder] - labelled[:, hip], axis=-1)
     torso = np.where(torso > 0, torso, np.nan)

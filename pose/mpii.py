@@ -3,13 +3,12 @@
 Andriluka et al., "2D Human Pose Estimation: New Benchmark and State of the Art Analysis", CVPR 2014.
 """
 
-import pickle
 import re
-import struct
 
 import numpy as np
 import torch
 
+from pose.errors import DataError, FileError, MissingError
 from pose.hourglass import StackedHourglass
 from pose.skeleton import KINECT20, Skeleton
 
@@ -49,17 +48,17 @@ def load_mpii_checkpoint(path, num_joints=20):
         tensors and plain values are read: a file that asks to run code is refused.
     num_joints: 20 starts each Kinect joint's filters from the MPII joint of the same name (spine, hands and feet
         have none and start fresh); 16 keeps the checkpoint's own joints.
-    Raises FileNotFoundError, and ValueError where the file is no such checkpoint.
+    Raises MissingError, and DataError where the file is no such checkpoint.
     """
     if num_joints not in (len(KINECT20), len(MPII16)):
-        raise ValueError(f"num_joints is 20 (the Kinect's) or 16 (MPII's), not {num_joints}")
+        raise DataError(f"num_joints is 20 (the Kinect's) or 16 (MPII's), not {num_joints}")
     weights = _read(path)
     stacks = sum(name.startswith("score.") and name.endswith(".weight") for name in weights)
     score = weights.get("score.0.weight", torch.empty(0))
     if score.ndim != 4 or score.shape[0] != len(MPII16):
-        raise ValueError(
-            f"{path}: has no score layers for MPII's 16 joints; is it a stacked hourglass trained on MPII?"
-        )
+        raise DataError(f"{path}: has no score layers for MPII's 16 joints; is it a stacked hourglass trained on MPII?")
+    with torch.device("meta"):  # so that no memory is taken before it is known that the weights fit
+        _fill(StackedHourglass(stacks, len(MPII16), channels=score.shape[1], loss="mse"), weights, path)
     model = StackedHourglass(stacks, num_joints, channels=score.shape[1], loss="mse")
     if num_joints == len(KINECT20):
         weights = _by_name(weights, model.state_dict())
@@ -74,17 +73,26 @@ def _read(path):
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, struct.error) as error:
+    except FileNotFoundError:
+        raise MissingError(f"{path}: there is no such checkpoint; check the path") from None
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    except Exception as error:  # a damaged file makes torch's reader raise almost anything
         # Torch's own message is left out: it advises to load the file all the same.
         asked = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it asks to run {asked[1]}" if asked else "it is damaged or something else"
-        raise ValueError(f"{path}: is not a file of plain tensors and was not loaded: {reason}") from None
+        raise DataError(f"{path}: is not a file of plain tensors and was not loaded: {reason}") from None
     if isinstance(content, dict):
         content = content.get("state_dict", content)
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
+        raise DataError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
     weights = {str(name).removeprefix("module."): value for name, value in content.items()}
-    return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor) and _is_whole(value)}
+
+
+def _is_whole(tensor):
+    """Whether the file holds each of its numbers, not one for all of them."""
+    return tensor.layout is torch.strided and tensor.untyped_storage().nbytes() >= tensor.nbytes
 
 
 def _by_name(weights, fresh):
@@ -105,13 +113,13 @@ def _by_name(weights, fresh):
 
 def _fill(model, weights, path):
     try:
-        missing, unexpected = model.load_state_dict(weights, strict=False)
+        missing, unexpected = model.load_state_dict(weights, strict=False, assign=model.mean.is_meta)
     except RuntimeError as error:  # a weight of another shape
-        raise ValueError(f"{path}: is another architecture ({error})") from None
+        raise DataError(f"{path}: is another architecture ({error})") from None
     own = ("mean", "std", "learnt", "num_batches_tracked")  # what the checkpoints do not have
     missing = [name for name in missing if not name.endswith(own)]
     if missing or unexpected:
-        raise ValueError(
+        raise DataError(
             f"{path}: is another architecture (one residual unit a place is expected); "
             f"missing {missing[:3]}…, unknown {unexpected[:3]}…"
         )

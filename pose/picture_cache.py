@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from pose.files import not_written
 from pose.images import ENOUGH, ImageError, Picture
 
 
@@ -29,7 +31,10 @@ def cached_picture(folder, path, asked, read):
         return Picture(tensors["pixels"], *tensors["facts"].tolist())
     except (OSError, KeyError, SafetensorError):
         picture = read()
-        _keep(kept, picture)
+        try:
+            _keep(kept, picture)
+        except OSError as error:  # training need not end for that
+            warnings.warn(f"{not_written(kept, error)}; training goes on without it", stacklevel=2)
         return picture
 
 

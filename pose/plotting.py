@@ -6,6 +6,7 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 
+from pose.errors import DataError
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale, crop_matrix, heatmap_to_image, invert, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.images import read_image
@@ -136,10 +137,10 @@ def _grid(count, columns, size=2.2):
 def plot_sample(dataset, index):
     """One sample explained: the image with its box, the crop, a heatmap, and the way back. Returns the figure.
 
-    dataset: a `Generic` with `is_train=False`; raises ValueError for an augmented one.
+    dataset: a `Generic` with `is_train=False`; raises DataError for an augmented one.
     """
     if dataset.is_train:
-        raise ValueError("plot_sample explains a sample without augmentation: Generic(..., is_train=False)")
+        raise DataError("plot_sample explains a sample without augmentation: Generic(..., is_train=False)")
     crop, heatmaps, info = dataset[index]
     skeleton = dataset.skeleton
     image = read_image(info["img_paths"])

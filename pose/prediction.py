@@ -11,8 +11,10 @@ import torch
 
 from pose.annotations import relative_name, write_annotations
 from pose.checkpoints import load_model
-from pose.device import default_device, keep_freed_memory
+from pose.device import chosen_device, keep_freed_memory
 from pose.engines import build_engine
+from pose.errors import DataError, ExistsError
+from pose.files import write_whole
 from pose.geometry import (
     BOX_MARGIN,
     PIXELS_PER_SCALE,
@@ -22,12 +24,14 @@ from pose.geometry import (
     whole_image_box,
 )
 from pose.heatmaps import heatmaps_to_landmarks
+from pose.hourglass import check_images
 from pose.images import read_image, warp
 from pose.plotting import draw_landmarks
 from pose.skeleton import KINECT20
 
 UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
 CALIBRATION_IMAGES = 200
+LARGEST_BOX = 1e6  # px
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -65,20 +69,25 @@ class Predictor:
     def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, backend="torch", precision="fp32",
                  calibration=None, device=None, skeleton=KINECT20):  # fmt: skip
         keep_freed_memory()
-        self.device = torch.device(device or (default_device() if backend == "torch" else "cpu"))
+        self.device = chosen_device(device or (None if backend == "torch" else "cpu"))
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
+        if not hasattr(model, "num_joints"):
+            raise DataError(f"expected a StackedHourglass or the path of its checkpoint, not a {type(model).__name__}")
+        if batch_size < 1:
+            raise DataError(f"batch_size must be at least 1, not {batch_size}")
         self.model = model
         trained = getattr(model, "about", {}).get("config", {})
         joints = getattr(model, "about", {}).get("joints", list(skeleton.names))
         if joints != list(skeleton.names):
-            raise ValueError(f"the model was trained for the joints {', '.join(joints)}; pass its skeleton=")
+            raise DataError(f"the model was trained for the joints {', '.join(joints)}; pass its skeleton=")
         self.inp_res = inp_res or trained.get("inp_res", 256)
+        check_images((batch_size, 3, self.inp_res, self.inp_res))
         self.batch_size = batch_size
         self.flip_test = flip_test
         self.backend, self.precision = backend, precision
         self.skeleton = skeleton
         if len(skeleton) != model.num_joints:
-            raise ValueError(
+            raise DataError(
                 f"the model predicts {model.num_joints} joints, the skeleton has {len(skeleton)}; pass skeleton="
             )
         calibration = [] if calibration is None else _evenly(listed(calibration), CALIBRATION_IMAGES)
@@ -92,17 +101,13 @@ class Predictor:
             uint8 RGB, or a list of paths and arrays.
         boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network looks at the
             whole image first, and then again at the box of the landmarks that it found.
-        Raises ValueError for an array of another kind, for an empty box, and where the boxes are not as many as the
+        Raises DataError for an array of another kind, for an empty box, and where the boxes are not as many as the
         images; ImageError for a file that is no image.
         """
         images = listed(images)
         for image in images:
-            _check_array(image)
-        boxes = None if boxes is None else np.asarray(boxes, np.float64).reshape(-1, 4)
-        if boxes is not None and len(boxes) != len(images):
-            raise ValueError(f"{len(images)} images need as many boxes, got {len(boxes)}")
-        if boxes is not None and not ((boxes[:, 2:] > boxes[:, :2]).all() and np.isfinite(boxes).all()):
-            raise ValueError("a box is (left, top, right, bottom) px with left < right and top < bottom")
+            _check_image(image)
+        boxes = None if boxes is None else _boxes(boxes, len(images))
         predictions = []
         for start in range(0, len(images), self.batch_size):
             chosen = slice(start, start + self.batch_size)
@@ -172,9 +177,30 @@ def _evenly(items, count):
     return [items[i * len(items) // count] for i in range(count)] if len(items) > count else items
 
 
-def _check_array(image):
-    if isinstance(image, np.ndarray) and not (image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8):
-        raise ValueError(f"expected an image (H, W, 3) uint8 RGB, got an array {image.shape} {image.dtype}")
+def _check_image(image):
+    if isinstance(image, (str, os.PathLike)):
+        return
+    if not isinstance(image, np.ndarray):
+        raise DataError(
+            f"expected a path or an image (H, W, 3) uint8 RGB, got a {type(image).__name__}; of a PIL image "
+            "np.asarray(image.convert('RGB')) makes one"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise DataError(f"expected an image (H, W, 3) uint8 RGB, got an array {image.shape} {image.dtype}")
+
+
+def _boxes(boxes, count):
+    """Boxes as (count, 4) float64."""
+    try:
+        boxes = np.array(boxes, np.float64)
+    except (TypeError, ValueError):
+        raise DataError("boxes are numbers, (left, top, right, bottom) px an image") from None
+    boxes = boxes[None] if boxes.shape == (4,) else boxes
+    if boxes.shape != (count, 4):
+        raise DataError(f"{count} images need boxes ({count}, 4), got {boxes.shape}")
+    if not ((boxes[:, 2:] > boxes[:, :2]).all() and (abs(boxes) < LARGEST_BOX).all()):
+        raise DataError("a box is (left, top, right, bottom) px with left < right and top < bottom")
+    return boxes
 
 
 def _by_number(path):
@@ -193,18 +219,21 @@ def listed(images):
         files = sorted((path for path in folder.rglob("[!.]*") if path.is_file()), key=_by_number)
         found = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
-            raise ValueError(
+            raise DataError(
                 f"{folder}: holds no image; the suffixes looked for are {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
         return found
-    return list(images)
+    try:
+        return list(images)
+    except TypeError:
+        return [images]
 
 
 def write_predictions(joints_txt, predictions, image_dir=None, least=0.0, overwrite=False):
     """Writes predictions as a joints file that `read_annotations` reads; joints below the confidence `least` as nan.
 
     image_dir: the folder that the names are written relative to; by default the deepest one that holds all of them.
-    Raises ValueError for predictions of arrays and for two of the same file; FileExistsError.
+    Raises DataError for predictions of arrays and for two of the same file; ExistsError.
     """
     _check_files(predictions)
     image_dir = image_dir or _common_folder(predictions)
@@ -215,31 +244,36 @@ def write_predictions(joints_txt, predictions, image_dir=None, least=0.0, overwr
 def draw_predictions(out_dir, predictions, image_dir=None, least=0.0, skeleton=KINECT20, overwrite=False):
     """Writes each image with its skeleton drawn, under its own name below `out_dir`; returns the paths.
 
-    Raises ValueError for predictions of arrays, for two of the same file, and where `out_dir` is `image_dir`;
-    FileExistsError.
+    Raises DataError for predictions of arrays, for two of the same file, for kinds of files that OpenCV does not
+    write, and where `out_dir` is `image_dir`; ExistsError; FileError.
     """
     _check_files(predictions)
     image_dir = image_dir or _common_folder(predictions)
     if Path(out_dir).resolve() == Path(image_dir).resolve():
-        raise ValueError(f"the drawings would replace the images in {image_dir}; choose another out_dir")
+        raise DataError(f"the drawings would replace the images in {image_dir}; choose another out_dir")
     paths = [Path(out_dir) / relative_name(p.path, image_dir) for p in predictions]
     there = next((path for path in paths if path.exists()), None)
     if there and not overwrite:
-        raise FileExistsError(f"{there} is there already; choose another folder or pass overwrite=True")
+        raise ExistsError(f"{there} is there already; choose another folder or pass overwrite=True")
+    unknown = next((path for path in paths if not cv2.haveImageWriter(path.name)), None)
+    if unknown:
+        raise DataError(f"{unknown}: OpenCV writes no such images; give those with other suffixes")
     for prediction, path in zip(predictions, paths, strict=True):
         drawn = draw_landmarks(
             read_image(prediction.path), prediction.landmarks, skeleton, prediction.confidence, least
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes())
+        _, encoded = cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+        write_whole(path, encoded.tobytes())
     return paths
 
 
 def _common_folder(predictions):
+    if not predictions:
+        raise DataError("there is no prediction")
     return os.path.commonpath([os.path.dirname(os.path.abspath(prediction.path)) for prediction in predictions])
 
 
 def _check_files(predictions):
     files = [prediction.path for prediction in predictions]
     if None in files or len(set(files)) < len(files):
-        raise ValueError("expected one prediction a file: not of arrays, and no file twice")
+        raise DataError("expected one prediction a file: not of arrays, and no file twice")

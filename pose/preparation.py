@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from pose.annotations import Annotations, read_annotations, write_annotations
+from pose.annotations import Annotations, as_annotations, read_annotations, write_annotations
 from pose.clips import parse_clips, report
+from pose.errors import DataError, MissingError
 from pose.files import write_whole
 
 PROJECT = Path(__file__).parents[1]
@@ -29,16 +30,24 @@ def split(annotations, groups=None, valid_share=0.2, seed=0):
 
     groups: one value an image; images of one group (a person, say) stay on one side. Without it each image is a group.
     valid_share: the share of the groups that goes to validation.
-    Raises ValueError where there are fewer than two groups.
+    Raises DataError where there are fewer than two groups.
     """
+    annotations = as_annotations(annotations)
     groups = np.arange(len(annotations)) if groups is None else np.asarray(groups)
+    if len(groups) != len(annotations):
+        raise DataError(f"{len(annotations)} images need as many groups, got {len(groups)}")
+    if not (isinstance(valid_share, float) and 0 < valid_share < 1):
+        raise DataError(f"valid_share is a share above 0.0 and below 1.0, not {valid_share!r}")
     if len(np.unique(groups)) < 2:
-        raise ValueError(
+        raise DataError(
             "a split needs at least two groups (images, or the subjects of clips.csv); add some, or rename clips.csv "
             "to split by image"
         )
     shuffle = GroupShuffleSplit(1, test_size=valid_share, random_state=seed)
-    train, valid = next(shuffle.split(groups, groups=groups))
+    try:
+        train, valid = next(shuffle.split(groups, groups=groups))
+    except ValueError as error:  # one side would be empty
+        raise DataError(f"{len(np.unique(groups))} groups cannot be divided like that: {error}") from None
     return annotations.select(train), annotations.select(valid)
 
 
@@ -72,13 +81,13 @@ def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0):
 def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
     """`read_and_split`, and train.txt, valid.txt and source.json in `out_dir` for `prepared`. Returns `Prepared`.
 
-    Raises ValueError where joints files of the user's own lie in `out_dir`; what `read_annotations` and `split` raise.
+    Raises DataError where joints files of the user's own lie in `out_dir`; what `read_annotations` and `split` raise.
     """
     joints_txt, image_dir, out_dir = Path(joints_txt), Path(image_dir), Path(out_dir)
     source, parts = out_dir / "source.json", (out_dir / "train.txt", out_dir / "valid.txt")
     foreign = not source.exists() and any(part.exists() for part in parts)
     if foreign or joints_txt.resolve().parent == out_dir.resolve():
-        raise ValueError(f"{out_dir} holds joints files that would be replaced; choose another out_dir")
+        raise DataError(f"{out_dir} holds joints files that would be replaced; choose another out_dir")
     # Written first: where reading fails, `prepared` must not go on with the data of an earlier time.
     origin = {"joints_txt": str(joints_txt.resolve()), "image_dir": str(image_dir.resolve())}
     write_whole(source, json.dumps(origin))
@@ -93,15 +102,18 @@ def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
 def prepared(out_dir):
     """The `Prepared` that `prepare` left in `out_dir`; where there is none it is made from the sample data.
 
-    Raises FileNotFoundError where the last `prepare` could not read its data: they are not replaced by others.
+    Raises MissingError where the last `prepare` could not read its data: they are not replaced by others.
     """
     out_dir = Path(out_dir)
     source = out_dir / "source.json"
     if not source.exists():
         return prepare(SAMPLE / "joints.txt", SAMPLE / "images", out_dir)
-    origin = json.loads(source.read_text(encoding="utf-8"))
-    joints_txt, image_dir = Path(origin["joints_txt"]), Path(origin["image_dir"])
+    try:
+        origin = json.loads(source.read_text(encoding="utf-8"))
+        joints_txt, image_dir = Path(origin["joints_txt"]), Path(origin["image_dir"])
+    except (OSError, ValueError, TypeError, KeyError):
+        raise DataError(f"{source}: is damaged; prepare the data again") from None
     if not (out_dir / "valid.txt").exists():
-        raise FileNotFoundError(f"{joints_txt} could not be prepared; mend it and prepare it again")
+        raise MissingError(f"{joints_txt} could not be prepared; mend it and prepare it again")
     train, valid = (read_annotations(out_dir / name, image_dir) for name in ("train.txt", "valid.txt"))
     return Prepared(train, valid, image_dir, joints_txt)

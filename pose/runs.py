@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
+from pose.files import not_written
+
 
 def new_run(parent, kind="pose"):
-    """Makes the next free folder `kind_NNN` in `parent`; returns its path."""
+    """Makes the next free folder `kind_NNN` in `parent`; returns its path. Raises FileError."""
     runs = _runs(parent, kind)
     run = Path(parent) / f"{kind}_{_number(runs[-1]) + 1 if runs else 1:03d}"
-    run.mkdir(parents=True)
+    try:
+        run.mkdir(parents=True)
+    except OSError as error:
+        raise not_written(run, error) from None
     return run
 
 

@@ -1,9 +1,13 @@
 """What a sample is, and how it is made of a picture and its landmarks."""
 
+import warnings
+
 import numpy as np
 import torch
 
+from pose import distributed
 from pose.augmentation import Augmentation
+from pose.errors import DataError
 from pose.geometry import (
     PIXELS_PER_SCALE,
     compose,
@@ -14,7 +18,10 @@ from pose.geometry import (
     whole_image_box,
 )
 from pose.heatmaps import landmarks_to_heatmaps
+from pose.images import ImageError
 from pose.skeleton import KINECT20
+
+NAMED = 8  # images in a message about more
 
 
 class Samples:
@@ -24,11 +31,12 @@ class Samples:
     inp_res, out_res: sides of the input and of the heatmaps, px; out_res is a quarter of inp_res unless given.
     sigma: the Gaussian's standard deviation in heatmap px.
     seed: with the epoch (`set_epoch`) and the index it fixes a sample's augmentation, whatever the number of workers.
+    on_bad_image: "raise", or "skip" images that cannot be read.
     An image without any label is shown whole.
     """
 
     def __init__(self, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20, augmentation=None,
-                 seed=0):  # fmt: skip
+                 seed=0, on_bad_image="raise"):  # fmt: skip
         self.is_train = is_train
         self.inp_res = inp_res
         self.out_res = out_res or inp_res // 4
@@ -36,6 +44,7 @@ class Samples:
         self.skeleton = skeleton
         self.augmentation = augmentation or Augmentation()
         self.seed = seed
+        self.bad_images = BadImages(len(self), on_bad_image)
         self._epoch = torch.zeros((), dtype=torch.int64)
 
     @property
@@ -50,6 +59,11 @@ class Samples:
     def share_epoch(self):
         """Lets processes that load samples see `set_epoch`, so that they need not start anew."""
         self._epoch.share_memory_()
+
+    @property
+    def unreadable(self):
+        """(M,) bool: the images that could not be read so far and were skipped."""
+        return self.bad_images.found
 
     def shrink(self, scale):
         """How many image px the labelled crop of this scale has along a side for each of its own; 1 without labels."""
@@ -92,6 +106,41 @@ class Samples:
             "img_paths": path,
         }
         return crop, info
+
+
+class BadImages:
+    """What to do with images that cannot be read: raise, or remember them for all processes that load samples.
+
+    count: images of the data set; on_bad_image: "raise" or "skip". `found` (count,) bool are those skipped so far.
+    """
+
+    def __init__(self, count, on_bad_image):
+        if on_bad_image not in ("raise", "skip"):
+            raise DataError(f"on_bad_image is 'raise' or 'skip', not {on_bad_image!r}")
+        self.on_bad_image = on_bad_image
+        self._found = torch.zeros(count, dtype=torch.bool)
+        if on_bad_image == "skip":
+            self._found.share_memory_()
+
+    @property
+    def found(self):
+        return self._found.numpy()
+
+    def add(self, row, place, error):
+        """Raises the error of an image with its place, or remembers the image."""
+        if self.on_bad_image == "raise":
+            raise ImageError(f"{place}: {error}") from None
+        self._found[row] = True
+
+
+def tell_skipped(*data_sets):
+    """A warning with the images that could not be read and were skipped."""
+    for data in data_sets:
+        skipped = np.flatnonzero(distributed.any_of(data.unreadable))
+        if len(skipped) and distributed.rank() == 0:
+            names = ", ".join(data.name(row) for row in skipped[:NAMED])
+            more = f" and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+            warnings.warn(f"skipped {len(skipped)} images that could not be read: {names}{more}", stacklevel=3)
 
 
 def on_device(crops, device):

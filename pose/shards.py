@@ -8,6 +8,7 @@ Learning", 2019).
 
 import json
 import random
+import tarfile
 from importlib import import_module
 from itertools import chain, count, islice
 from pathlib import Path
@@ -17,9 +18,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from pose import distributed
 from pose.annotations import as_annotations, fingerprint
-from pose.files import write_whole
+from pose.errors import DataError, ExistsError, FileError, MissingError, PackageError, PoseError
+from pose.files import not_written, write_whole
 from pose.geometry import center_and_scale
-from pose.images import decode_picture
+from pose.images import ImageError, decode_picture
 from pose.samples import Samples
 from pose.skeleton import KINECT20
 
@@ -30,16 +32,31 @@ SHUFFLED = 200  # images in memory, of which the next is drawn
 def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
     """Writes images and landmarks as shards, in an order that `seed` fixes; the image files go in as they are.
 
-    Returns the paths of the tar files. Raises ValueError where there is no image, FileExistsError where `out_dir` holds
-    shards already, ImportError where the package webdataset is not installed.
+    Returns the paths of the tar files. Raises DataError where there is no image, ExistsError where `out_dir` holds
+    shards already, PackageError where the package webdataset is not installed.
     """
     webdataset, out_dir, annotations = _webdataset(), Path(out_dir), as_annotations(annotations)
     if (out_dir / INDEX).exists():
-        raise FileExistsError(f"{out_dir} holds shards already; choose another folder")
+        raise ExistsError(f"{out_dir} holds shards already; choose another folder")
     if any(out_dir.glob("*.tar")):
-        raise FileExistsError(f"{out_dir} holds a part of shards whose writing was broken off; delete it")
+        raise ExistsError(f"{out_dir} holds a part of shards whose writing was broken off; delete it")
     if not len(annotations) or images_per_shard < 1:
-        raise ValueError("there is nothing to write: give annotations with an image, and images_per_shard of 1 or more")
+        raise DataError("there is nothing to write: give annotations with an image, and images_per_shard of 1 or more")
+    missing = next((path for path in annotations.paths if not Path(path).is_file()), None)
+    if missing:
+        raise MissingError(f"{missing}: there is no such image; check the data (python -m pose.check)")
+    try:
+        counts = _write(webdataset, annotations, out_dir, images_per_shard, seed)
+    except OSError as error:
+        raise not_written(out_dir, error) from None
+    labelled = np.isfinite(annotations.landmarks).any(axis=(0, 2))
+    about = {"images": counts, "labelled": labelled.tolist(), "fingerprint": fingerprint(annotations)}
+    write_whole(out_dir / INDEX, json.dumps(about))  # last: without it the shards are not whole
+    return [out_dir / name for name in counts]
+
+
+def _write(webdataset, annotations, out_dir, images_per_shard, seed):
+    """Writes the tar files; returns {name: number of images}."""
     out_dir.mkdir(parents=True, exist_ok=True)
     order = np.random.default_rng(seed).permutation(len(annotations))
     counts = {}
@@ -51,10 +68,7 @@ def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
                 facts = {"index": int(row), "name": path.name, "landmarks": annotations.landmarks[row].tolist()}
                 writer.write({"__key__": f"{row:09d}", "image": path.read_bytes(), "json": facts})
         counts[name] = len(rows)
-    labelled = np.isfinite(annotations.landmarks).any(axis=(0, 2))
-    about = {"images": counts, "labelled": labelled.tolist(), "fingerprint": fingerprint(annotations)}
-    write_whole(out_dir / INDEX, json.dumps(about))  # last: without it the shards are not whole
-    return [out_dir / name for name in counts]
+    return counts
 
 
 class ShardedGeneric(Samples, IterableDataset):
@@ -66,21 +80,26 @@ class ShardedGeneric(Samples, IterableDataset):
 
     folder: from `write_shards`, at least as many shards as processes times workers. The rest is as for `Samples`;
     `TrainConfig.build_sharded` makes it.
-    Raises FileNotFoundError where the folder has no whole shards, ValueError where they are of another skeleton, and in
+    Raises MissingError where the folder has no whole shards, DataError where they are of another skeleton, and in
     the loader where they are fewer than the processes times their workers.
     """
 
     def __init__(self, folder, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20,
-                 augmentation=None, seed=0):  # fmt: skip
-        super().__init__(is_train, inp_res, out_res, sigma, skeleton, augmentation, seed)
+                 augmentation=None, seed=0, on_bad_image="raise"):  # fmt: skip
         self.folder = Path(folder)
         if not (self.folder / INDEX).exists():
-            raise FileNotFoundError(f"{self.folder}: holds no whole shards; make them with write_shards")
-        about = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
-        self.names, self.images = list(about["images"]), sum(about["images"].values())
-        self.labelled, self.fingerprint = np.array(about["labelled"]), about["fingerprint"]
+            raise MissingError(f"{self.folder}: holds no whole shards; make them with write_shards")
+        try:
+            about = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+            self.names, self.images = list(about["images"]), sum(about["images"].values())
+            self.labelled, self.fingerprint = np.array(about["labelled"], bool), about["fingerprint"]
+            if any(Path(name).name != name for name in self.names):
+                raise ValueError("a name leads out of the folder")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"{self.folder / INDEX}: is damaged ({error}); write the shards again") from None
         if len(self.labelled) != len(skeleton):
-            raise ValueError(f"the shards have {len(self.labelled)} joints an image, the skeleton has {len(skeleton)}")
+            raise DataError(f"the shards have {len(self.labelled)} joints an image, the skeleton has {len(skeleton)}")
+        super().__init__(is_train, inp_res, out_res, sigma, skeleton, augmentation, seed, on_bad_image)
 
     def __len__(self):
         """Images of an epoch, of all processes together."""
@@ -88,6 +107,10 @@ class ShardedGeneric(Samples, IterableDataset):
 
     def __iter__(self):
         return (self.finish(*crop) for crop in self._crops())
+
+    def name(self, row):
+        """What to call an image in a message."""
+        return f"image {row} of {self.folder}"
 
     def crops(self):
         """The data set of crops and their `info`: samples as they leave the processes that load them."""
@@ -100,20 +123,30 @@ class ShardedGeneric(Samples, IterableDataset):
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         stream, streams = distributed.rank() * workers + number, distributed.size() * workers
         if len(self.names) < streams:
-            raise ValueError(
+            raise DataError(
                 f"{len(self.names)} shards cannot be read by {streams} processes; write smaller ones, or take fewer"
             )
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.names)
         shards, read = [self.folder / name for name in order[stream::streams]], webdataset.tariterators
         shuffle = webdataset.shuffle(SHUFFLED, rng=random.Random(f"{self.seed} {self.epoch} {stream}"))
         passes = (shuffle(read.group_by_keys(read.tar_file_expander(_opened(shards)))) for _ in count())
-        return map(self._crop, islice(chain.from_iterable(passes), len(self) // streams))
+        crops = map(self._crop, chain.from_iterable(passes))
+        try:
+            yield from islice((crop for crop in crops if crop), len(self) // streams)
+        except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, PoseError):
+                raise
+            raise DataError(f"{self.folder}: a shard is damaged ({error}); write the shards again") from None
 
     def _crop(self, sample):
+        """The crop and `info` of an image of a shard; None where it is skipped."""
         facts = json.loads(sample["json"])
-        landmarks = np.array(facts["landmarks"], np.float64)
+        landmarks = np.array(facts["landmarks"], np.float64).reshape(len(self.skeleton), 2)
         center, scale = center_and_scale(landmarks)
-        picture = decode_picture(np.frombuffer(sample["image"], np.uint8), facts["name"], self.shrink(scale))
+        try:
+            picture = decode_picture(np.frombuffer(sample["image"], np.uint8), facts["name"], self.shrink(scale))
+        except ImageError as error:
+            return self.bad_images.add(facts["index"], sample["__url__"], error)
         return self.make_crop(facts["index"], facts["name"], picture, landmarks, center, scale)
 
 
@@ -133,12 +166,15 @@ class _Crops(IterableDataset):
 def _opened(shards):
     """The shards as webdataset wants them; opened here, since it takes a path for an address."""
     for path in shards:
-        with open(path, "rb") as stream:
-            yield {"url": str(path), "stream": stream}
+        try:
+            with open(path, "rb") as stream:
+                yield {"url": str(path), "stream": stream}
+        except OSError as error:
+            raise FileError(f"{path}: cannot be read ({error.strerror}); write the shards again") from None
 
 
 def _webdataset():
     try:
         return import_module("webdataset")
     except ImportError:
-        raise ImportError("shards need another package: pip install webdataset") from None
+        raise PackageError("shards need another package: pip install webdataset") from None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from pose.errors import DataError
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -19,19 +21,26 @@ class Skeleton:
     limbs: tuple[tuple[str, str], ...]
     torso: tuple[str, str] = ("left_shoulder", "right_hip")
 
+    def __post_init__(self):
+        """Raises DataError where a name stands twice, or a limb's end is no joint."""
+        if len(set(self.names)) < len(self.names):
+            raise DataError(f"joint names must differ from each other: {', '.join(self.names)}")
+        for name in (name for limb in self.limbs for name in limb):
+            self.index(name)
+
     def __len__(self):
         return len(self.names)
 
     def index(self, name):
-        """The place of joint `name` in the order. Raises ValueError where there is no such joint."""
+        """The place of joint `name` in the order. Raises DataError where there is no such joint."""
         if name not in self.names:
-            raise ValueError(f"no joint is called {name!r}; the joints are: {', '.join(self.names)}")
+            raise DataError(f"no joint is called {name!r}; the joints are: {', '.join(self.names)}")
         return self.names.index(name)
 
     @cached_property
     def mirrored(self):
         """For each joint the index of the joint that takes its place in a mirrored image, as a list."""
-        return [self.names.index(_other_side(name)) for name in self.names]
+        return [self.index(_other_side(name)) for name in self.names]
 
     @cached_property
     def limb_indices(self):

@@ -192,7 +192,7 @@ def test_rows_are_selected_by_number_and_by_mask():
 
 def test_a_plain_dictionary_must_have_one_joint_count():
     assert as_annotations({"a": [(1, 2)], "b": [(3, 4)]}).landmarks.shape == (2, 1, 2)
-    with pytest.raises(ValueError, match=r"same number of joints, found \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"same K joints, found \[\(1, 2\), \(2, 2\)\]"):
         as_annotations({"a": [(1, 2)], "b": [(1, 2), (3, 4)]})
 
 

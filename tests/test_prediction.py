@@ -159,7 +159,7 @@ def test_a_network_that_finds_nothing_gives_no_landmarks_and_no_confidence():
 @pytest.mark.parametrize(
     ("images", "boxes", "message"),
     [
-        (PICTURES, [(0, 0, 9, 9)], "3 images need as many boxes, got 1"),
+        (PICTURES, [(0, 0, 9, 9)], r"3 images need boxes \(3, 4\), got \(1, 4\)"),
         (PICTURES[:1], [(9, 9, 9, 20)], "left < right and top < bottom"),
         (PICTURES[0][..., 0], None, r"\(H, W, 3\) uint8 RGB, got an array \(160, 200\) uint8"),
         (PICTURES[0] / 255, None, r"\(160, 200, 3\) float64"),

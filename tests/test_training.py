@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,7 +30,8 @@ from pose import (
 )
 from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
-from pose.training import loop
+from pose.errors import LossError
+from pose.training import step as steps
 from pose.training.state import TrainingState
 
 TINY = {"inp_res": 64, "channels": 16, "batch_size": 4, "bf16": False}
@@ -156,6 +158,11 @@ def test_results_without_a_state_to_go_on_are_kept(folder, tmp_path):
             train(folder, tmp_path / "run", config, resume=resume)
 
 
+def epochs_done(run):
+    history = run / "history.csv"
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+
 def test_a_killed_command_line_training_resumes_exactly(folder, tmp_path):
     def command(run, *more):
         words = [sys.executable, "-m", "pose.training", "--joints", folder / "train.txt", "--images", folder,
@@ -167,7 +174,7 @@ def test_a_killed_command_line_training_resumes_exactly(folder, tmp_path):
     subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True, env=environment)
     killed = subprocess.Popen(command(tmp_path / "killed"), stdout=subprocess.DEVNULL, env=environment)
     deadline = time.monotonic() + 120
-    while not (tmp_path / "killed" / "history.csv").exists():
+    while epochs_done(tmp_path / "killed") < 2:
         assert killed.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -233,8 +240,11 @@ def test_the_seed_fixes_the_weights():
 
 
 def test_a_loss_that_is_not_finite_stops_and_says_what_to_do(folder, tmp_path):
-    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+    with pytest.raises(LossError, match=r"epoch 1, step 2; no epoch was finished\. Lower learning_rate") as caught:
         train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=3, learning_rate=1e30, warmup=0))
+    named = re.findall(r"(\d+)\.png", str(caught.value))
+    assert len(set(named)) == TINY["batch_size"]  # the images of that step
+    assert {int(number) for number in named} <= set(range(8))
 
 
 def test_fewer_images_than_a_batch_are_one_batch(folder, tmp_path):
@@ -353,7 +363,7 @@ def test_compiling_and_recomputing_are_refused_together():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_no_step_waits_for_the_gpu(folder, tmp_path, monkeypatch):
-    step = loop.train_step
+    step = steps.train_step
 
     def watched(*args):
         torch.cuda.set_sync_debug_mode("error")
@@ -362,5 +372,5 @@ def test_no_step_waits_for_the_gpu(folder, tmp_path, monkeypatch):
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(loop, "train_step", watched)
+    monkeypatch.setattr(steps, "train_step", watched)
     train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, compile=False))

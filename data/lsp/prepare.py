@@ -22,6 +22,7 @@ from scipy.io import loadmat
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a plain checkout
 
 from pose.annotations import write_annotations
+from pose.errors import DataError, ExistsError, MissingError
 from pose.skeleton import KINECT20
 
 # Left and right are the person's own. The last two are "neck" and "head top" there: the nearest of KINECT20.
@@ -39,14 +40,14 @@ def load_joints(raw):
 
     A joint with flag 0 is not labelled: all those of an image hold one same place beyond its edge, where
     (0, 0) went when the photograph was cropped and scaled. The rest stay as they are (see data/README.md).
-    Raises FileNotFoundError, ValueError where joints.mat is missing or something else.
+    Raises MissingError, DataError where joints.mat is missing or something else.
     """
     path = raw / "joints.mat"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: not there; put the official file there or pass another --raw")
+        raise MissingError(f"{path}: not there; put the official file there or pass another --raw")
     joints = loadmat(path).get("joints", np.empty(0))
     if joints.ndim != 3 or joints.shape[:2] != (len(JOINTS), 3):
-        raise ValueError(
+        raise DataError(
             f"{path}: 'joints' is {joints.shape}, expected 14×3×N (x, y, visible); take the official file of "
             "LSP Extended (the smaller LSP is 3×14×2000, and its flag means something else)"
         )
@@ -59,15 +60,15 @@ def load_joints(raw):
 def prepare(raw, out):
     """Turns RAW_DIR into OUT_DIR. Returns counts (a Counter).
 
-    Raises FileExistsError where `out` was prepared before; FileNotFoundError, ValueError where `raw` is
+    Raises ExistsError where `out` was prepared before; MissingError, DataError where `raw` is
     something else.
     """
     raw, out = Path(raw), Path(out)
     if (out / "joints.txt").exists() or any((out / "images").glob("*")):
-        raise FileExistsError(f"{out} has a joints.txt or images already; delete them or pass another --out")
+        raise ExistsError(f"{out} has a joints.txt or images already; delete them or pass another --out")
     landmarks = load_joints(raw)
     if not any((raw / "images").glob("im*.jpg")):
-        raise FileNotFoundError(f"{raw / 'images'}: no im*.jpg there; put the official images there")
+        raise MissingError(f"{raw / 'images'}: no im*.jpg there; put the official images there")
     (out / "images").mkdir(parents=True, exist_ok=True)
 
     counts, annotations = Counter(), {}
@@ -93,7 +94,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try:
         counts = prepare(args.raw, args.out)
-    except (FileExistsError, FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
 
     print(f"{'':31}{'official':>9}{'found':>9}")

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs 
 from har.joints_3d import write_joints_3d
 from pose.camera import Camera
 from pose.clips import write_clips
+from pose.errors import DataError, ExistsError, FileError, MissingError
 from pose.skeleton import KINECT20
 
 CAMERA = Camera(fx=285.63, fy=285.63, cx=160.0, cy=120.0, width=320, height=240)  # not official, but it fits
@@ -57,14 +58,14 @@ ACTIONS = (
 def find_clips(raw, subjects=None):
     """Sorted (action, subject, trial) of the official file names under `raw`, of all subjects or of these.
 
-    Raises FileNotFoundError where there are none.
+    Raises MissingError where there are none.
     """
     pattern = re.compile(r"a(\d+)_s(\d+)_t(\d+)_(?:depth|skeleton)\.mat")
     matches = (pattern.fullmatch(p.name) for d in ("Depth", "Skeleton") for p in (raw / d).glob("*.mat"))
     clips = sorted({tuple(map(int, match.groups())) for match in matches if match})
     clips = [c for c in clips if 1 <= c[0] <= len(ACTIONS) and (not subjects or c[1] in subjects)]
     if not clips:
-        raise FileNotFoundError(
+        raise MissingError(
             f"{raw}: no clips of {f'subjects {subjects}' if subjects else 'any subject'} there; expected "
             "Depth/a1_s1_t1_depth.mat, Skeleton/a1_s1_t1_skeleton.mat, …; pass another --raw or --subjects"
         )
@@ -76,7 +77,7 @@ def load_clip(raw, clip_name):
     depth = np.atleast_3d(loadmat(f"{raw}/Depth/{clip_name}_depth.mat")["d_depth"])
     skeleton = np.atleast_3d(loadmat(f"{raw}/Skeleton/{clip_name}_skeleton.mat")["d_skel"])
     if depth.shape[:2] != (CAMERA.height, CAMERA.width) or skeleton.shape[:2] != (len(JOINTS), 3):
-        raise ValueError(f"d_depth is {depth.shape}, d_skel {skeleton.shape}; expected 240×320×T and 20×3×T")
+        raise DataError(f"d_depth is {depth.shape}, d_skel {skeleton.shape}; expected 240×320×T and 20×3×T")
     return depth, skeleton.transpose(2, 0, 1)[:, TO_KINECT20]
 
 
@@ -115,20 +116,20 @@ def write_frames(image_dir, clip_name, depth, skeleton, shift, step, counts):
             times.append(time)
             path = image_dir / names[-1]
             if not cv2.imwrite(str(path), depth_to_grey(picture), [cv2.IMWRITE_PNG_COMPRESSION, 1]):
-                raise OSError(f"{path}: cannot be written; is the disk full?")
+                raise FileError(f"{path}: cannot be written; is the disk full?")
     return names, skeleton_at(skeleton, np.array(times))
 
 
 def prepare(raw, out, shift=SHIFT, subjects=None, step=1):
     """Turns RAW_DIR into OUT_DIR. Returns counts (a Counter) and a line for each clip skipped.
 
-    Raises FileExistsError where `out` was prepared, FileNotFoundError or ValueError on a wrong `raw`.
+    Raises ExistsError where `out` was prepared, MissingError or DataError on a wrong `raw`.
     """
     raw, out = Path(raw), Path(out)
     if step < 1:
-        raise ValueError(f"step is {step}; it must be 1 or more")
+        raise DataError(f"step is {step}; it must be 1 or more")
     if (out / "joints.txt").exists() or any((out / "images").glob("*")):
-        raise FileExistsError(f"{out} has a joints.txt or images already; delete them or pass another --out")
+        raise ExistsError(f"{out} has a joints.txt or images already; delete them or pass another --out")
     clips = find_clips(raw, subjects)
     (out / "images").mkdir(parents=True, exist_ok=True)
     counts, skipped, joints_3d, rows = Counter(), [], {}, []
@@ -147,7 +148,7 @@ def prepare(raw, out, shift=SHIFT, subjects=None, step=1):
         else:
             skipped.append(f"{clip_name}: no frame has both a body and a skeleton")
     if not rows:
-        raise ValueError(f"{raw}: no clip can be used. The first: {skipped[0]}")
+        raise DataError(f"{raw}: no clip can be used. The first: {skipped[0]}")
     write_clips(out / "clips.csv", rows)
     write_joints_3d(out, joints_3d, CAMERA)
     counts.update(clips=len(rows), images=len(joints_3d))
@@ -165,7 +166,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     try:
         counts, skipped = prepare(args.raw, args.out, args.shift, args.subjects, args.step)
-    except (FileExistsError, FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
 
     print(f"{'':40}{'official':>9}{'found':>9}")

@@ -26,6 +26,7 @@ from har.joints_3d import write_joints_3d
 from pose.annotations import read_annotations
 from pose.camera import Camera, fit_camera, load_camera
 from pose.clips import write_clips
+from pose.errors import DataError, ExistsError, MissingError
 from pose.skeleton import KINECT20
 
 CAMERA = Camera(fx=531.15, fy=531.15, cx=320.0, cy=240.0, width=640, height=480)  # the SDK's nominal colour camera
@@ -63,7 +64,7 @@ class Label(NamedTuple):
 
 
 def read_labels(path):
-    """The `Label`s of an official label file. Raises ValueError with file and line for a line that is none."""
+    """The `Label`s of an official label file. Raises DataError with file and line for a line that is none."""
     labels, recording = [], None
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
         fields = line.replace(":", " ").split()
@@ -72,7 +73,7 @@ def read_labels(path):
         elif len(fields) == 3 and fields[0] in ACTIONS and recording:
             labels.append(Label(recording, ACTIONS[fields[0]], float(fields[1]), float(fields[2])))
         elif fields:
-            raise ValueError(f"{path}, line {number}: {line!r} is neither a recording nor a labelled action")
+            raise DataError(f"{path}, line {number}: {line!r} is neither a recording nor a labelled action")
     return labels
 
 
@@ -84,9 +85,9 @@ def read_recording(path):
     try:
         table = np.loadtxt(path, ndmin=2)
     except ValueError as error:
-        raise ValueError(f"{path}: is damaged ({error}); take it from the archive again") from None
+        raise DataError(f"{path}: is damaged ({error}); take it from the archive again") from None
     if table.shape[1] != 1 + 3 * len(JOINTS):
-        raise ValueError(f"{path}: expected {1 + 3 * len(JOINTS)} numbers a line, found {table.shape[1]}")
+        raise DataError(f"{path}: expected {1 + 3 * len(JOINTS)} numbers a line, found {table.shape[1]}")
     frames, rows = np.unique(table[:, 0].astype(int), return_index=True)
     joints = table[rows, 1:].reshape(-1, len(JOINTS), 3)[:, TO_KINECT20]
     joints[(joints == 0).all(axis=-1)] = np.nan
@@ -96,12 +97,12 @@ def read_recording(path):
 def correct(labels, corrections):
     """The labels with the ranges of those that the correction file gives another one, and a line for each.
 
-    Raises ValueError where the correction file has a label that is not there.
+    Raises DataError where the correction file has a label that is not there.
     """
     by_place = {(label.recording, label.action): label for label in corrections}
     unknown = by_place.keys() - {(label.recording, label.action) for label in labels}
     if unknown:
-        raise ValueError(f"the correction file has {sorted(unknown)[0]}, which is no label of actionLabel.txt")
+        raise DataError(f"the correction file has {sorted(unknown)[0]}, which is no label of actionLabel.txt")
     corrected = [by_place.get((label.recording, label.action), label) for label in labels]
     changed = [
         f"{old} → {new.first:g}–{new.last:g}"
@@ -175,7 +176,7 @@ def find_camera(joints_3d, labelled_txt):
     labelled = read_annotations(labelled_txt)
     known = [row for row, name in enumerate(labelled.paths) if name in joints_3d]
     if not known:
-        raise ValueError(f"{labelled_txt}: none of its images is a frame of the set; name them s01_e01/colorImg190.jpg")
+        raise DataError(f"{labelled_txt}: none of its images is a frame of the set; name them s01_e01/colorImg190.jpg")
     labelled = labelled.select(known)
     return fit_camera(np.stack([joints_3d[name] for name in labelled.paths]), labelled.landmarks, CAMERA)
 
@@ -185,14 +186,14 @@ def prepare(raw, out, corrections=None, camera=CAMERA, labelled_txt=None):
 
     corrections: a label file whose ranges replace those of actionLabel.txt; labelled_txt: a joints file labelled by
     hand, which the camera is fitted to (else there is no fit, and `camera` is used).
-    Raises FileExistsError where `out` was prepared, FileNotFoundError or ValueError on a wrong `raw`.
+    Raises ExistsError where `out` was prepared, MissingError or DataError on a wrong `raw`.
     """
     raw, out = Path(raw), Path(out)
     if (out / "joints.txt").exists():
-        raise FileExistsError(f"{out} has a joints.txt already; delete it or pass another --out")
+        raise ExistsError(f"{out} has a joints.txt already; delete it or pass another --out")
     files = sorted((raw / "joints").glob("joints_s*_e*.txt"))
     if not files:
-        raise FileNotFoundError(f"{raw}: no joints/joints_s01_e01.txt, … there; pass another --raw")
+        raise MissingError(f"{raw}: no joints/joints_s01_e01.txt, … there; pass another --raw")
     recordings = {path.stem.removeprefix("joints_"): read_recording(path) for path in files}
     frames_of = {name: frames for name, (frames, _) in recordings.items()}
     joints_3d = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pose import distributed
 from pose.annotations import read_annotations
+from pose.errors import PoseError
 from pose.preparation import read_and_split
 from pose.training import TrainConfig, fit
 
@@ -50,5 +51,5 @@ def main(argv=None):
 if __name__ == "__main__":
     try:
         main()
-    except (OSError, ValueError, ImportError, FloatingPointError) as error:
+    except PoseError as error:
         sys.exit(f"{error}")

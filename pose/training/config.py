@@ -6,7 +6,9 @@ import torch
 
 from pose.augmentation import Augmentation
 from pose.dataset import Generic
-from pose.hourglass import StackedHourglass
+from pose.errors import DataError
+from pose.hourglass import LOSSES, StackedHourglass
+from pose.hyperparameters import check
 from pose.shards import ShardedGeneric
 from pose.skeleton import KINECT20
 from pose.training.schedule import rate_at
@@ -33,6 +35,7 @@ class TrainConfig:
     recompute: keep less in memory and compute it again for the gradient: a fraction of the memory, a third more time
     workers: processes that load images
     cache: a folder that keeps decoded images from epoch to epoch; none if empty
+    on_bad_image: "raise" an error where an image cannot be read, or "skip" it and say so at the end
     seed: fixes the first weights, the order of the images and their augmentation
     tensorboard: also write TensorBoard's files into the run's folder
     augmentation: how training images are changed, see `Augmentation`
@@ -55,20 +58,27 @@ class TrainConfig:
     recompute: bool = False
     workers: int = 0
     cache: str = ""
+    on_bad_image: str = "raise"
     seed: int = 0
     tensorboard: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self):
+        check(
+            self,
+            counts=("num_stacks", "epochs", "batch_size"),
+            positive=("sigma", "learning_rate"),
+            not_negative=("weight_decay", "patience", "workers", "seed"),
+            below_one=("warmup", "ema_decay"),
+        )
         if self.inp_res < 64 or self.inp_res % 64:
-            raise ValueError(f"inp_res must be divisible by 64 (128, 256 …), not {self.inp_res}")
+            raise DataError(f"inp_res must be divisible by 64 (128, 256 …), not {self.inp_res}")
         if self.channels < 2 or self.channels % 2:
-            raise ValueError(f"channels must be even, not {self.channels}")
+            raise DataError(f"channels must be even, not {self.channels}")
+        if self.loss not in LOSSES:
+            raise DataError(f"loss is {' or '.join(map(repr, LOSSES))}, not {self.loss!r}")
         if self.compile and self.recompute:
-            raise ValueError("compile and recompute do not go together; leave one off")
-        for name in ("num_stacks", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+            raise DataError("compile and recompute do not go together; leave one off")
 
     @property
     def out_res(self):
@@ -90,7 +100,7 @@ class TrainConfig:
         return ShardedGeneric(folder, **self._of_samples(skeleton))
 
     def _of_samples(self, skeleton):
-        names = ("inp_res", "out_res", "sigma", "augmentation", "seed")
+        names = ("inp_res", "out_res", "sigma", "augmentation", "seed", "on_bad_image")
         return {"skeleton": skeleton} | {name: getattr(self, name) for name in names}
 
     def rate_at(self, step, steps):

@@ -3,23 +3,27 @@
 import math
 import sys
 import time
+from collections import deque
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
+from torch.utils.data import DistributedSampler, IterableDataset
 from tqdm import tqdm
 
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model
-from pose.device import autocast, compiles, default_device, has_bf16, keep_freed_memory, one_thread, tuned
+from pose.device import compiles, default_device, has_bf16, keep_freed_memory, one_thread, tuned
+from pose.errors import DataError, PackageError
 from pose.evaluation import evaluate
-from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
-from pose.loss import heatmap_loss
-from pose.metrics import normalised_distances, pck
-from pose.samples import on_device
+from pose.hourglass import StackedHourglass, check_images
+from pose.loading import Loader
+from pose.metrics import normalised_distances
+from pose.samples import Samples, tell_skipped
+from pose.training.config import TrainConfig
 from pose.training.state import TrainingState
+from pose.training.step import Look, step_that_fits
 
 LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
 
@@ -36,9 +40,11 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     on_epoch: called with the history after each epoch, to draw curves, say.
     Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors, and `model.about`
     what is known of them: the input size, say, which `Predictor` needs.
-    Raises FileExistsError where `run_dir` holds a training already and `resume` is false; ValueError where model, data
-    and configuration do not fit each other, or the training to resume had other hyperparameters or images;
-    FloatingPointError where the loss is no longer finite.
+    Where it is interrupted or fails, `model` holds those of the best epoch so far, if one was finished.
+    Raises ExistsError where `run_dir` holds a training already and `resume` is false; DataError where model, data
+    and configuration do not fit each other, or the training to resume had other hyperparameters or images; LossError
+    where the loss is no longer finite; OutOfMemory, which says what batch would fit; ImageError for an image that
+    cannot be read, unless the configuration says to skip such; FileError where `run_dir` cannot be written.
     """
     _check(model, train_data, valid_data, config)
     distributed.start()
@@ -64,53 +70,81 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     state.start(run_dir, resume)
     loader = _loader(train_data, config, device)
 
-    with (
-        tuned(device, tf32=bf16),
-        _progress(steps * _batch_size(train_data, config), config, len(state.history)) as bar,
-    ):
-        while not state.finished:
-            epoch = len(state.history)
-            started = time.perf_counter()
-            train_data.set_epoch(epoch)
-            if isinstance(loader.sampler, DistributedSampler):
-                loader.sampler.set_epoch(epoch)
-            row = {"epoch": epoch + 1} | _train_epoch(state, network, train_data, loader, steps, device, bf16, bar)
-            row["images_per_s"] = round(len(train_data) / (time.perf_counter() - started), 2)
-            row |= _validate(state.average, valid_data, config, device, bf16)
-            state.history.append(row)
-            if distributed.rank() == 0:
-                state.save(run_dir)
-                board(row)
-            if on_epoch:
-                on_epoch(state.history)
+    try:
+        with (
+            tuned(device, tf32=bf16),
+            _progress(steps * _batch_size(train_data, config), config, len(state.history)) as bar,
+        ):
+            while not state.finished:
+                epoch = len(state.history)
+                started = time.perf_counter()
+                train_data.set_epoch(epoch)
+                if isinstance(loader.sampler, DistributedSampler):
+                    loader.sampler.set_epoch(epoch)
+                row = {"epoch": epoch + 1} | _train_epoch(state, network, train_data, loader, steps, device, bf16, bar)
+                row["images_per_s"] = round(len(train_data) / (time.perf_counter() - started), 2)
+                row |= _validate(state.average, valid_data, config, device, bf16)
+                state.history.append(row)
+                if distributed.rank() == 0:
+                    state.save(run_dir)
+                    board(row)
+                if on_epoch:
+                    on_epoch(state.history)
+    except BaseException as error:
+        _leave_usable(model, run_dir, error)
+        raise
     best, model.about = distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors"))
     model.load_state_dict(best)
+    tell_skipped(train_data, valid_data)
     return state.history
+
+
+def _leave_usable(model, run_dir, error):
+    """After an interruption or a failure: the best weights so far into the model, and how to go on."""
+    best = run_dir / "best.safetensors"
+    if distributed.size() == 1 and best.exists():
+        weights, model.about = load_tensors(best)
+        model.load_state_dict(weights)
+    if isinstance(error, KeyboardInterrupt):
+        print(f"interrupted: {run_dir} keeps all finished epochs; fit(…, resume=True) with it goes on")
 
 
 def _check(model, train_data, valid_data, config):
     """Refuses a model, data and a configuration that do not fit each other."""
+    for wanted, found in (
+        (StackedHourglass, model),
+        (Samples, train_data),
+        (Samples, valid_data),
+        (TrainConfig, config),
+    ):
+        if not isinstance(found, wanted):
+            raise DataError(
+                f"fit(model, train_data, valid_data, config, run_dir) wants a {wanted.__name__}, not a "
+                f"{type(found).__name__}; data sets are made by config.build_dataset(annotations, is_train=…)"
+            )
     for name in ("num_stacks", "channels", "loss", "sigma"):
         if model.settings[name] != getattr(config, name):
-            raise ValueError(
+            raise DataError(
                 f"the model has {name}={model.settings[name]!r}, the configuration {getattr(config, name)!r}"
             )
     if isinstance(valid_data, IterableDataset):
-        raise ValueError("validate on a Generic; shards are for training")
+        raise DataError("validate on a Generic; shards are for training")
     if valid_data.is_train:
-        raise ValueError("validate on a data set without augmentation: Generic(..., is_train=False)")
+        raise DataError("validate on a data set without augmentation: Generic(..., is_train=False)")
     if not train_data.labelled.any():
-        raise ValueError("no training image has a labelled joint; there is nothing to learn from")
+        raise DataError("no training image has a labelled joint; there is nothing to learn from")
     for data in (train_data, valid_data):
         if len(data.skeleton) != model.num_joints:
-            raise ValueError(f"the model predicts {model.num_joints} joints, the data have {len(data.skeleton)}")
+            raise DataError(f"the model predicts {model.num_joints} joints, the data have {len(data.skeleton)}")
         if (data.inp_res, data.out_res, data.sigma) != (config.inp_res, config.out_res, config.sigma):
-            raise ValueError(
+            raise DataError(
                 "the data have another inp_res, out_res or sigma; make them with config.build_dataset or build_sharded"
             )
+    images = min(config.batch_size, len(train_data)) // distributed.size()
+    check_images((images, 3, config.inp_res, config.inp_res), training=True)
     labels = valid_data.annotations.landmarks
     if np.isnan(normalised_distances(labels, labels, valid_data.skeleton)).all():
-        raise ValueError(
+        raise DataError(
             f"no validation image has {' and '.join(valid_data.skeleton.torso)} labelled, whose distance is the unit "
             "of PCK; add such images, or give the data a Skeleton with another torso"
         )
@@ -118,72 +152,33 @@ def _check(model, train_data, valid_data, config):
 
 def _train_epoch(state, network, train_data, loader, steps, device, bf16, bar):
     """One pass over the training images; returns the epoch's last learning rate, mean loss and mean PCK."""
-    config = state.config
+    config, skeleton = state.config, train_data.skeleton
     first_step, all_steps = len(state.history) * steps, config.epochs * steps
-    total, looks, skeleton = torch.zeros((), device=device), [], train_data.skeleton
+    losses, looks, newest = torch.zeros(steps, device=device), [], deque(maxlen=2 * LOOK_EVERY)
     network.train()
-    for step, (crops, info) in enumerate(loader, start=first_step):
+    for number, (crops, info) in enumerate(loader):
         for group in state.optimizer.param_groups:
-            group["lr"] = config.rate_at(step, all_steps)
-        loss, heatmaps = train_step(state, network, crops, info["tpts"], device, bf16)
-        state.update_average(step)
-        total += loss
-        if (step - first_step) % LOOK_EVERY == 0:
+            group["lr"] = config.rate_at(first_step + number, all_steps)
+        loss, heatmaps = step_that_fits(state, network, crops, info["tpts"], device, bf16)
+        state.update_average(first_step + number)
+        losses[number] = loss
+        newest.append((number, info["img_paths"]))
+        if number % LOOK_EVERY == 0:
             if looks:  # what was seen last time has long been computed, so that reading it does not wait
                 loss_then, pck_then = looks[-1].read(skeleton)
                 bar.set_postfix(loss=f"{loss_then:.3f}", PCK=f"{pck_then:.3f}", refresh=False)
-            looks.append(_Look(loss, heatmaps, info["tpts"]))
+                if not math.isfinite(loss_then):
+                    raise state.loss_error(losses, dict(newest))
+            looks.append(Look(loss, heatmaps, info["tpts"]))
         bar.update(len(crops) * distributed.size())
-    loss = distributed.mean(total).item() / steps
+    loss = distributed.mean(losses.sum()).item() / steps
     if not math.isfinite(loss):
-        raise FloatingPointError(
-            f"the loss of epoch {len(state.history) + 1} is {loss}; lower learning_rate (now {config.learning_rate}). "
-            "build the model anew and choose another run_dir"
-        )
+        raise state.loss_error(losses, dict(newest))
     return {
-        "learning_rate": config.rate_at(step, all_steps),
+        "learning_rate": config.rate_at(first_step + number, all_steps),
         "train_loss": loss,
         "train_pck@0.2": _mean([look.read(skeleton)[1] for look in looks]),
     }
-
-
-def train_step(state, network, crops, tpts, device, bf16):
-    """One step of the optimiser; returns the loss (), and the last stack's heatmaps (N, K, R, R).
-
-    state: `TrainingState`; network: its model, or what `distributed.wrap` made of it.
-    crops: (N, S, S, 3) uint8 RGB; tpts: (N, K, 2) float32, landmarks in heatmap px, NaN where not labelled.
-    """
-    images = on_device(crops, device)
-    targets = landmarks_to_heatmaps(tpts.to(device, non_blocking=True), state.config.out_res, state.config.sigma)
-    with autocast(device, bf16):
-        outputs = network(images)
-    loss = heatmap_loss(outputs, targets, state.model.loss, state.model.sigma)
-    state.optimizer.zero_grad()
-    loss.backward()
-    state.optimizer.step()
-    return loss.detach(), outputs[-1].detach()
-
-
-class _Look:
-    """The loss and the landmarks of a training batch, on their way to the CPU while training goes on.
-
-    loss: (); heatmaps: (N, K, H, W) predicted; tpts: (N, K, 2) labelled, heatmap px, on the CPU.
-    """
-
-    def __init__(self, loss, heatmaps, tpts):
-        places, _ = heatmaps_to_landmarks(heatmaps)
-        self.loss, self.places = (tensor.to("cpu", non_blocking=True) for tensor in (loss, places))
-        self.tpts = tpts.numpy()
-        self.arrived = torch.cuda.Event() if loss.is_cuda else None
-        if self.arrived:
-            self.arrived.record()
-
-    def read(self, skeleton):
-        """The loss, and PCK@0.2 over the batch's labelled joints."""
-        if self.arrived:
-            self.arrived.synchronize()
-        distances = normalised_distances(self.places.numpy(), self.tpts, skeleton).reshape(-1, 1)
-        return self.loss.item(), float(pck(distances, 0.2)[0])
 
 
 def _mean(values):
@@ -204,11 +199,11 @@ def _batch_size(train_data, config):
 
 
 def _steps(train_data, config):
-    """Steps of an epoch; no batch is smaller than the others. Raises ValueError where there is not a single one."""
+    """Steps of an epoch; no batch is smaller than the others. Raises DataError where there is not a single one."""
     processes, images = distributed.size(), len(train_data)
     batch = _batch_size(train_data, config)
     if config.batch_size % processes or images < processes:
-        raise ValueError(
+        raise DataError(
             f"batch_size {config.batch_size} must be divisible by the {processes} processes, "
             f"and the {images} training images be at least as many"
         )
@@ -216,13 +211,13 @@ def _steps(train_data, config):
         return images // processes // (batch // processes)
     loading = max(1, config.workers)  # each reads shards of its own, and makes batches of its own
     if len(train_data.names) < processes * loading:
-        raise ValueError(
+        raise DataError(
             f"{len(train_data.names)} shards cannot be read by {processes} processes with {loading} workers each; "
             "write smaller shards (images_per_shard), or take fewer workers"
         )
     steps = loading * (images // (processes * loading) // (batch // processes))
     if not steps:
-        raise ValueError(f"{images} images are no batch of {batch} for each of {loading} workers; take fewer workers")
+        raise DataError(f"{images} images are no batch of {batch} for each of {loading} workers; take fewer workers")
     return steps
 
 
@@ -239,7 +234,7 @@ def _loader(train_data, config, device):
     sampler = None  # shards bring an order of their own
     if not isinstance(train_data, IterableDataset):
         sampler = DistributedSampler(train_data, processes, distributed.rank(), seed=config.seed, drop_last=True)
-    return DataLoader(
+    return Loader(
         train_data.crops(),
         _batch_size(train_data, config) // processes,
         sampler=sampler,
@@ -274,7 +269,7 @@ def _tensorboard(run_dir, config):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise ImportError("tensorboard=True needs another package: pip install tensorboard") from None
+        raise PackageError("tensorboard=True needs another package: pip install tensorboard") from None
 
     def write(row):
         with SummaryWriter(run_dir) as writer:

@@ -11,10 +11,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pose import distributed
 from pose.checkpoints import load_tensors, save_tensors
-from pose.files import write_whole
+from pose.errors import DataError, ExistsError, LossError, MissingError
+from pose.files import unfinished, write_whole
 
 # Hyperparameters that may differ when a training goes on.
-RESULT_UNCHANGED_BY = {"workers", "cache", "recompute", "tensorboard"}
+RESULT_UNCHANGED_BY = {"workers", "cache", "recompute", "tensorboard", "on_bad_image"}
 
 
 class TrainingState:
@@ -58,23 +59,43 @@ class TrainingState:
         patience = self.config.patience
         return bool(patience and self.history) and self.history[-1]["epoch"] - self.best["epoch"] >= patience
 
+    def loss_error(self, losses, samples):
+        """The LossError that says in which step of this epoch the loss (steps,) was no longer finite.
+
+        samples: {step: the names of what was learnt from} of the last steps at least.
+        """
+        epoch = len(self.history) + 1
+        where, shown = f"epoch {epoch}", ""
+        wrong = (~losses.isfinite()).nonzero().flatten().tolist()  # none where another process has it
+        if wrong:
+            where += f", step {wrong[0] + 1}"
+            shown = f" In that step: {', '.join(samples[wrong[0]])}."
+        kept = f"last.safetensors keeps epoch {epoch - 1}" if epoch > 1 else "no epoch was finished"
+        return LossError(
+            f"the loss is no longer finite in {where}; {kept}. Lower learning_rate (now {self.config.learning_rate}), "
+            f"build the model anew and choose another run_dir.{shown}"
+        )
+
     def start(self, run_dir, resume):
         """Takes up the training in `run_dir` if there is one, else claims the folder; see `fit` for what is raised."""
         last = run_dir / "last.safetensors"
+        if distributed.rank() == 0:
+            for name in ("best.safetensors", "last.safetensors", "history.csv"):
+                unfinished(run_dir / name).unlink(missing_ok=True)  # left by a kill
         if not distributed.from_first(last.exists):
             self._refuse_results(run_dir)
             if distributed.rank() == 0:
                 self.save(run_dir)  # the untrained state: even an interrupted first epoch can be resumed
             return
         if not resume:
-            raise FileExistsError(
+            raise ExistsError(
                 f"{run_dir} holds a training already; pass resume=True to go on with it, or choose another run_dir"
             )
         tensors, about = distributed.from_first(lambda: load_tensors(last))
         if "history" not in about:
-            raise ValueError(f"{last}: is no training that could go on; choose another run_dir")
+            raise DataError(f"{last}: is no training that could go on; choose another run_dir")
         if about["history"] and not distributed.from_first((run_dir / "best.safetensors").exists):
-            raise FileNotFoundError(f"{run_dir / 'best.safetensors'} is gone; the training cannot go on without it")
+            raise MissingError(f"{run_dir / 'best.safetensors'} is gone; the training cannot go on without it")
         self._check_same(last, about["config"])
         self.model.load_state_dict(_part(tensors, "model"))
         self.average.load_state_dict(_part(tensors, "average"))
@@ -84,7 +105,7 @@ class TrainingState:
     def _refuse_results(self, run_dir):
         for name in ("best.safetensors", "history.csv"):
             if distributed.from_first((run_dir / name).exists):
-                raise FileExistsError(
+                raise ExistsError(
                     f"{run_dir / name} is there, but no last.safetensors to go on; choose another run_dir"
                 )
 
@@ -104,19 +125,20 @@ class TrainingState:
         names = [name for name in now if saved.get(name) != now[name] and name not in RESULT_UNCHANGED_BY]
         if names:
             changed = ", ".join(f"{name} was {saved.get(name)}, now {now[name]}" for name in names)
-            raise ValueError(f"{path} was trained otherwise ({changed}); restore that or choose another run_dir")
+            raise DataError(f"{path} was trained otherwise ({changed}); restore that or choose another run_dir")
 
     def save(self, run_dir):
-        """Writes best.safetensors if the last epoch is the best, last.safetensors, and history.csv."""
+        """Writes best.safetensors if the last epoch is the best, history.csv, and last.safetensors."""
         if self.history and self.best is self.history[-1]:
             self.save_best(run_dir / "best.safetensors", self.average, config=self.facts, scores=self.best)
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for parameter, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in values.items()}
-        save_tensors(run_dir / "last.safetensors", tensors, {"config": self.facts, "history": self.history})
         if self.history:
             write_whole(run_dir / "history.csv", _as_csv(self.history))
+        # Last, so that a training that was killed between two files does this epoch again, and writes all of them.
+        save_tensors(run_dir / "last.safetensors", tensors, {"config": self.facts, "history": self.history})
 
 
 def _floating(model):
