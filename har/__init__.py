@@ -12,6 +12,7 @@ from har.joints_3d import Joints3D, read_joints_3d, write_joints_3d
 from har.landmarks import predict_annotations
 from har.plotting import (
     animate_clip,
+    animation_html,
     plot_activity_history,
     plot_balance,
     plot_confusion,
@@ -49,6 +50,7 @@ __all__ = [
     "SlidingWindow",
     "actions_of",
     "animate_clip",
+    "animation_html",
     "collate_clips",
     "divide_clips",
     "evaluate",

@@ -55,10 +55,10 @@ def _unfilled(about, tensors):
     limbs = tuple((a, b) for a, b in parts["limbs"])
     skeleton = Skeleton(tuple(parts["names"]), limbs, tuple(parts["torso"]))
     if about["settings"]["layers"] > len(tensors):
-        raise ValueError(f"{about['settings']['layers']} layers of {len(tensors)} weights")
+        raise DataError(f"{about['settings']['layers']} layers of {len(tensors)} weights")
     head = ActivityHead(**about["settings"], skeleton=skeleton)
     if head.settings["num_actions"] != len(about["actions"]):
-        raise ValueError(f"{head.settings['num_actions']} classes, {len(about['actions'])} names")
+        raise DataError(f"{head.settings['num_actions']} classes, {len(about['actions'])} names")
     if about["kind"] == HEAD:
         return head
     model = HourglassLSTM(hourglass_of(about["pose_settings"], tensors), head, keep_statistics=about["keep_statistics"])

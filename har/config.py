@@ -77,6 +77,8 @@ class HarConfig:
 
     def build_head(self, num_actions, skeleton=KINECT20):
         """A freshly initialised `ActivityHead`, the same for the same seed."""
+        if not isinstance(num_actions, int) or num_actions < 1:
+            raise DataError(f"num_actions is how many there are, len(actions), not {num_actions!r:.80}")
         names = ("hidden", "layers", "bidirectional", "pooling", "bones", "velocities", "frames", "dropout")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)

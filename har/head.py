@@ -76,6 +76,8 @@ class ActivityHead(nn.Module):
             raise DataError(
                 f"expected {len(landmarks)} lengths from 1 to {landmarks.shape[1]}, the frames, got {lengths.tolist()}"
             )
+        if self.training and not self.frames and lengths.sum() == 1:
+            raise DataError("batch norm cannot learn from a batch of one clip of one frame; take more")
 
     def _features(self, landmarks, lengths):
         """Features (N, T', F), which of them were ever seen (N, F), and the lengths in moments."""

@@ -5,6 +5,7 @@ from pose.augmentation import Augmentation
 from pose.checkpoints import load_model, save_model
 from pose.dataset import Generic
 from pose.engines import export_onnx
+from pose.errors import PoseError
 from pose.evaluation import evaluate, predict_dataset, predict_heatmaps
 from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_image, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
@@ -46,6 +47,7 @@ __all__ = [
     "Generic",
     "ImageError",
     "LiveCurves",
+    "PoseError",
     "PoseScores",
     "Prediction",
     "Predictor",

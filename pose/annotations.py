@@ -142,6 +142,8 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
                     landmarks.frombytes(memoryview(numbers).cast("B"))
                 except _Fault as fault:
                     faults.append(f"{joints_txt}, line {number}: {fault}")
+    if not paths and folder.missing == len(faults) > 1:
+        faults = [f"{joints_txt}: none of its {len(faults)} images is in {image_dir}; is that the right folder?"]
     if not paths and not faults:
         faults.append(f"{joints_txt}: holds no image; expected lines of an image name and {2 * num_joints} numbers")
     if faults:
@@ -215,6 +217,7 @@ class _Folder:
     def __init__(self, image_dir):
         self.image_dir = image_dir
         self.real = None if image_dir is None else os.path.realpath(image_dir)
+        self.missing = 0  # images that were asked for and are not there
         self._inside = {}  # of each sub-folder met, whether it lies here
 
     def path(self, name):
@@ -233,6 +236,7 @@ class _Folder:
             kind = 0
         linked = stat.S_ISLNK(kind)
         if not (stat.S_ISREG(kind) or (linked and os.path.isfile(path))):
+            self.missing += 1
             raise _Fault(f"there is no image {path}; correct the name, add the image or remove the line")
         folder = os.path.dirname(path)
         if folder not in self._inside:
@@ -264,15 +268,35 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
     if joints_txt.exists() and not overwrite:
         raise ExistsError(f"{joints_txt} is there already; choose another name or pass overwrite=True")
     lines = []
-    for path, landmarks in annotations.items():
+    for path, landmarks in _pairs(annotations):
         name = relative_name(path, image_dir) if image_dir else str(path)
-        if name != name.strip() or name.startswith(("#", "\ufeff")) or "\n" in name or "\r" in name:
+        if not _can_stand(name):
             raise DataError(f"{name!r} cannot stand in a joints file; rename the image")
         if _leaves_folder(name):
             raise DataError(f"{name!r} would leave the image folder; pass image_dir, the folder that it lies in")
-        numbers = " ".join(f"{value:.3f}" for xy in landmarks for value in xy)
+        if not (abs(landmarks) < FARTHEST).all(where=~np.isnan(landmarks)):
+            raise DataError(f"{name!r} has a landmark that is infinite or beyond {FARTHEST:.0e} px; correct it")
+        numbers = " ".join(f"{value:.3f}" for value in landmarks.ravel())
         lines.append(f"{name} {numbers}\n")
     write_whole(joints_txt, "".join(lines))
+
+
+def _pairs(annotations):
+    """Each path and its landmarks (K, 2); where one of x and y is missing, both are."""
+    annotations = as_annotations(annotations)
+    return zip(annotations.paths, annotations.landmarks, strict=True)
+
+
+def _can_stand(name):
+    """Whether a line that begins with this name is read back as one."""
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    words = name.split()
+    if not words or (len(words) > 1 and _is_number(words[-1])):
+        return False
+    return name == name.strip() and not name.startswith(("#", "\ufeff")) and "\n" not in name and "\r" not in name
 
 
 def relative_name(path, folder):

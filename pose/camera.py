@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
-from pose.errors import DataError, PoseError
+from pose.errors import DataError
 from pose.files import open_text, write_whole
 
 LEAST_LABELS = 10  # correspondences; the camera has six parameters, and some will be outliers
@@ -51,14 +51,13 @@ class Camera:
 
 def load_camera(camera_json):
     """The `Camera` of a file from `Camera.save`. Raises DataError where the file is something else."""
+    with open_text(camera_json, "camera file") as file:
+        text = file.read()
     try:
-        with open_text(camera_json, "camera file") as file:
-            parameters = json.load(file)
+        parameters = json.loads(text)
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in parameters.values()):
-            raise ValueError("not all of it are numbers")
+            raise DataError("not all of it are numbers")
         return Camera(**parameters)
-    except PoseError:
-        raise
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
             f"{camera_json}: is no camera ({error}); it needs {', '.join(Camera.__annotations__)}"

@@ -64,9 +64,9 @@ def save_model(path, model, skeleton=KINECT20, **about):
 
 
 def hourglass_of(settings, tensors):
-    """A `StackedHourglass` with these settings; ValueError where there are fewer weights than stacks."""
+    """A `StackedHourglass` with these settings; DataError where there are fewer weights than stacks."""
     if settings["num_stacks"] > len(tensors):
-        raise ValueError(f"{settings['num_stacks']} stacks of {len(tensors)} weights")
+        raise DataError(f"{settings['num_stacks']} stacks of {len(tensors)} weights")
     return StackedHourglass(**settings)
 
 

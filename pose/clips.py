@@ -83,6 +83,8 @@ def parse_clips(clips_csv, annotations, image_dir=None):
             images = (annotations.paths[row] for row in places)
             clips[line] = Clip(fields["clip"], fields["subject"], fields["action"], recording, *places, *images)
     faults += _overlaps(clips)
+    if rows and all(PurePosixPath(fields["first_image"]) not in row_of for _, fields in rows):
+        faults = [(rows[0][0], "none of the clips' images is in the joints file; is image_dir the same for both?")]
     if not rows:
         faults.append((1, "holds no clip; add some, or remove the file"))
     return clips, faults

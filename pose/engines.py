@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from pose.checkpoints import load_model
 from pose.device import autocast, tuned
 from pose.errors import DataError, ExistsError, PackageError
 from pose.files import write_whole
-from pose.hourglass import Bottleneck, StackedHourglass
+from pose.hourglass import Bottleneck, StackedHourglass, check_images
 
 PRECISIONS = {
     "torch": ("fp32", "tf32", "bf16"),
@@ -76,15 +77,19 @@ def fold_batch_norms(model):
     return model
 
 
-def export_onnx(model, path, inp_res=256, overwrite=False):
-    """Writes a `StackedHourglass` as an ONNX file, for other programs.
+def export_onnx(model, path, inp_res=None, overwrite=False):
+    """Writes a `StackedHourglass`, or that of a checkpoint's path, as an ONNX file, for other programs.
 
+    inp_res: the side of its input, px; by default that of the checkpoint's training, else 256.
     Its input `images` is (N, 3, inp_res, inp_res) float32, RGB in 0 … 1, N free; its output `heatmaps` those of the
     last stack. Raises ExistsError, and PackageError where the packages for it are not installed.
     """
     path = Path(path)
     if path.exists() and not overwrite:
         raise ExistsError(f"{path} is there already; choose another name or pass overwrite=True")
+    model = model if isinstance(model, nn.Module) else load_model(model)
+    inp_res = inp_res or getattr(model, "about", {}).get("config", {}).get("inp_res", 256)
+    check_images((1, 3, inp_res, inp_res))
     write_whole(path, _onnx_bytes(_LastStack(fold_batch_norms(deepcopy(model).cpu().eval())), inp_res))
     return path
 

@@ -15,14 +15,13 @@ def open_text(path, what, newline=None):
 
     what: how a message calls it. Raises MissingError, FileError where it may not be read, DataError for UTF-16.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingError(f"{path}: there is no such {what}; check the path")
     try:
         with open(path, "rb") as file:
             if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
                 raise DataError(f"{path}: is saved as UTF-16; save it as UTF-8")
         return open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise MissingError(f"{path}: there is no such {what}; check the path") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 

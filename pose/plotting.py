@@ -11,6 +11,7 @@ from pose.geometry import PIXELS_PER_SCALE, center_and_scale, crop_matrix, heatm
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.images import read_image
 from pose.skeleton import KINECT20
+from pose.text import drawable
 
 LEFT, RIGHT, MIDDLE = "#ff9f1c", "#2ec4ff", "#7ddf64"  # the person's left, right, and neither
 
@@ -57,7 +58,7 @@ def plot_landmarks(image, landmarks, skeleton=KINECT20, ax=None, title=None, col
     height, width = image.shape[:2]
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     if title:
-        ax.set_title(title, fontsize=9)
+        ax.set_title(drawable(title), fontsize=9)
     return ax
 
 
@@ -153,7 +154,7 @@ def plot_sample(dataset, index):
     plot_landmarks(_picture(crop), in_crop, skeleton, axes[1], f"crop, {info['inp_res']} px: the network's input")
     axes[2].imshow(heatmaps[joint].numpy(), cmap="magma")
     axes[2].set(xticks=[], yticks=[])
-    axes[2].set_title(f"heatmap of {skeleton.names[joint]}, {info['out_res']} px", fontsize=9)
+    axes[2].set_title(drawable(f"heatmap of {skeleton.names[joint]}, {info['out_res']} px"), fontsize=9)
     places, _ = heatmaps_to_landmarks(heatmaps)
     back = heatmap_to_image(places.numpy(), info["center"], info["scale"], info["rot"], info["out_res"])
     errors = np.linalg.norm(back - info["pts"], axis=1)
@@ -191,12 +192,14 @@ def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, columns=5
         highest = max(0.1, heat.max())
         ax.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=extent)
         ax.imshow(heat, cmap="inferno", vmin=0, vmax=highest, alpha=(heat / highest) ** 0.5, extent=extent)
-        ax.set_title(name if confidence is None else f"{name} {float(confidence[k]):.2f}", fontsize=8)
+        ax.set_title(drawable(name if confidence is None else f"{name} {float(confidence[k]):.2f}"), fontsize=8)
     return figure
 
 
 def plot_history(history):
     """Loss, and training and validation PCK, over the epochs of a training. Returns the figure."""
+    if not history or "train_pck@0.2" not in history[0]:
+        raise DataError("this is not the history of a pose training; har.plot_activity_history shows a recogniser's")
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     epochs = [row["epoch"] for row in history]
     left.plot(epochs, [row["train_loss"] for row in history], marker=".", color="tab:blue")
@@ -220,6 +223,8 @@ class LiveCurves:
     """
 
     def __init__(self, plot=plot_history, every=1, epochs=None):
+        if every < 1:
+            raise DataError(f"every must be at least 1, not {every}")
         self.plot, self.every, self.epochs = plot, every, epochs
         self._shown = None
 
@@ -237,7 +242,12 @@ class LiveCurves:
 
 
 def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
-    """PCK of each joint as bars, with the baseline's as marks. Returns the figure."""
+    """PCK of each joint as bars, with the baseline's as marks. Returns the figure.
+
+    Raises DataError where the scores have no such threshold.
+    """
+    if threshold not in scores.pck:
+        raise DataError(f"threshold is one of {', '.join(map(str, scores.pck))}, not {threshold}")
     figure, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
     places = np.arange(len(scores.names))
     ax.bar(places, scores.pck[threshold], color=[side_color(name) for name in scores.names], zorder=2)
@@ -245,7 +255,7 @@ def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
         ax.bar(0, 0, color=color, label=side)
     if baseline is not None:
         ax.plot(places, baseline.pck[threshold], "k_", markersize=14, label="mean pose")
-    ax.set_xticks(places, scores.names, rotation=60, ha="right", fontsize=8)
+    ax.set_xticks(places, [drawable(name) for name in scores.names], rotation=60, ha="right", fontsize=8)
     ax.set(ylim=(0, 1), ylabel=f"PCK@{threshold}")
     ax.legend(fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     ax.grid(axis="y", alpha=0.3)

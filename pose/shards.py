@@ -94,7 +94,7 @@ class ShardedGeneric(Samples, IterableDataset):
             self.names, self.images = list(about["images"]), sum(about["images"].values())
             self.labelled, self.fingerprint = np.array(about["labelled"], bool), about["fingerprint"]
             if any(Path(name).name != name for name in self.names):
-                raise ValueError("a name leads out of the folder")
+                raise DataError("a name leads out of the folder")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{self.folder / INDEX}: is damaged ({error}); write the shards again") from None
         if len(self.labelled) != len(skeleton):

@@ -124,10 +124,16 @@ def test_all_faults_are_reported_together(read):
 
 def test_very_many_faults_are_counted_and_only_the_first_shown(read):
     with pytest.raises(AnnotationError, match=r"^100 fault") as raised:
-        read(*(line(f"{i}.png") for i in range(100)))
+        read(line("b.png"), *(line(f"{i}.png") for i in range(100)))
     assert len(raised.value.faults) == 100
     assert str(raised.value).count("there is no image") == 20
     assert str(raised.value).endswith("… and 80 more")
+
+
+def test_the_wrong_image_folder_is_one_fault(read):
+    with pytest.raises(AnnotationError, match="none of its 100 images is in .*; is that the right folder") as raised:
+        read(*(line(f"{i}.png") for i in range(100)))
+    assert len(raised.value.faults) == 1
 
 
 def test_a_name_that_is_not_utf8_is_a_fault_and_no_crash(read):

@@ -9,6 +9,7 @@ from har import (
     ActivityScores,
     Moment,
     animate_clip,
+    animation_html,
     divide_clips,
     find_clips,
     plot_activity_history,
@@ -101,6 +102,9 @@ def test_the_likeliest_actions_are_drawn():
 def test_a_clip_can_be_played(sample):
     annotations, _ = sample
     frames = [read_image(path) for path in annotations.paths[:3]]
-    page = animate_clip(frames, moments(3), np.random.rand(3, 20, 16, 16), ACTIONS).to_jshtml()  # noqa: NPY002
+    page = animation_html(animate_clip(frames, moments(3), np.random.rand(3, 20, 16, 16), ACTIONS))  # noqa: NPY002
     assert page.count("data:image/png;base64") == 3
     assert len(page) < 600_000
+    assert page.count("<button") == 9
+    assert "▶" in page
+    assert "http" not in page  # nothing is fetched from anywhere

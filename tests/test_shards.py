@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from pose import Annotations, Generic, ShardedGeneric, TrainConfig, fit, write_shards
 from pose.checkpoints import load_tensors
+from pose.errors import MissingError
 
 TINY = {"inp_res": 64, "seed": 3}
 
@@ -123,8 +124,11 @@ def test_workers_that_drop_the_rest_of_their_shards_change_no_figure(annotations
 
 def test_shards_whose_writing_was_broken_off_are_named(annotations, tmp_path):
     (tmp_path / "images" / "7.jpg").rename(tmp_path / "elsewhere.jpg")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(MissingError, match=r"7\.jpg: there is no such image"):
         write_shards(annotations, tmp_path / "shards", images_per_shard=3)
+    assert not (tmp_path / "shards").exists()
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "000000.tar").touch()
     with pytest.raises(FileNotFoundError, match="holds no whole shards"):
         ShardedGeneric(tmp_path / "shards")
     with pytest.raises(FileExistsError, match="broken off; delete it"):

@@ -79,7 +79,7 @@ class TrainingState:
     def start(self, run_dir, resume):
         """Takes up the training in `run_dir` if there is one, else claims the folder; see `fit` for what is raised."""
         last = run_dir / "last.safetensors"
-        if distributed.rank() == 0:
+        if distributed.rank() == 0 and run_dir.is_dir():
             for name in ("best.safetensors", "last.safetensors", "history.csv"):
                 unfinished(run_dir / name).unlink(missing_ok=True)  # left by a kill
         if not distributed.from_first(last.exists):
@@ -89,7 +89,7 @@ class TrainingState:
             return
         if not resume:
             raise ExistsError(
-                f"{run_dir} holds a training already; pass resume=True to go on with it, or choose another run_dir"
+                f"{run_dir} holds a training already; pass resume=True (--resume) to go on with it, or choose another run_dir"
             )
         tensors, about = distributed.from_first(lambda: load_tensors(last))
         if "history" not in about:

@@ -1,0 +1,40 @@
+"""One family of errors for what a person can mend: each message says what is wrong, where, and what to do.
+
+Each is a built-in error of its kind, too, so `except ValueError` or `except OSError` catches it as well. In a notebook
+the message alone is shown; `%debug` leads to the place where the error arose.
+"""
+
+
+class PoseError(Exception):
+    """Whatever the project finds wrong with data, files, settings or the machine."""
+
+    def _render_traceback_(self):  # what IPython shows
+        return [f"{type(self).__name__}: {self}"]
+
+
+class DataError(PoseError, ValueError):
+    """A value, an array or the content of a file that does not fit."""
+
+
+class MissingError(PoseError, FileNotFoundError):
+    """A file or folder that is not there."""
+
+
+class ExistsError(PoseError, FileExistsError):
+    """A file or folder that is there already and would be replaced."""
+
+
+class FileError(PoseError, OSError):
+    """A file that cannot be read or written: no permission, or a full disk."""
+
+
+class PackageError(PoseError, ImportError):
+    """An optional package that is not installed."""
+
+
+class LossError(PoseError, FloatingPointError):
+    """A training whose loss is no longer finite."""
+
+
+class OutOfMemory(PoseError, MemoryError):
+    """A batch that does not fit into the memory."""

@@ -1,0 +1,275 @@
+"""What goes wrong reaches a person as one family of errors, with a message and without a traceback."""
+
+import ast
+import builtins
+import errno
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+
+import pose
+from har import ActivityHead, HarConfig
+from pose import Generic, PoseError, StackedHourglass, TrainConfig, evaluate, load_model, read_annotations, save_model
+from pose.checkpoints import load_tensors
+from pose.errors import DataError, FileError, MissingError, OutOfMemory
+from pose.files import write_whole
+from pose.loading import Loader
+from pose.memory import largest_that_fits
+from pose.training import step
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted([*ROOT.glob("pose/**/*.py"), *ROOT.glob("har/*.py")])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_projects_errors_are_raised_by_name(path):
+    raised = [
+        node.exc.func.id
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+    ]
+    assert not {name for name in raised if hasattr(builtins, name)}
+
+
+def test_each_error_is_also_the_built_in_one_of_its_kind():
+    for name, kind in (
+        ("DataError", ValueError),
+        ("MissingError", FileNotFoundError),
+        ("ExistsError", FileExistsError),
+        ("FileError", OSError),
+        ("PackageError", ImportError),
+        ("LossError", FloatingPointError),
+        ("OutOfMemory", MemoryError),
+    ):
+        error = getattr(pose.errors, name)("what, where, what to do")
+        assert isinstance(error, (PoseError, kind))
+        assert isinstance(error, kind)
+        assert str(error) == "what, where, what to do"
+    assert issubclass(pose.AnnotationError, DataError)
+    assert issubclass(pose.ImageError, DataError)
+
+
+def test_a_notebook_shows_the_message_alone(capsys):
+    shell = InteractiveShell.instance()
+    shell.run_cell("import pose; pose.read_annotations('nowhere.txt')")
+    shown = capsys.readouterr().out
+    assert "MissingError: nowhere.txt: there is no such joints file" in shown
+    assert "Traceback" not in shown
+    shell.run_cell("1 / 0")  # what is none of ours keeps its traceback
+    assert "Traceback" in capsys.readouterr().out
+    InteractiveShell.clear_instance()
+
+
+def test_the_command_line_shows_the_message_alone(tmp_path):
+    command = [sys.executable, "-m", "pose.training", "--joints", "none.txt", "--images", ".", "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "none.txt: there is no such joints file; check the path"
+
+
+def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "last.safetensors"
+    path.write_bytes(b"the last good one")
+    (tmp_path / "last.safetensors.tmp").symlink_to("/dev/full")
+    with pytest.raises(FileError, match=r"last\.safetensors: cannot be written .* the disk is full: make room"):
+        write_whole(path, b"x" * 100_000)
+    assert path.read_bytes() == b"the last good one"
+    assert not os.path.lexists(tmp_path / "last.safetensors.tmp")
+
+
+def test_a_training_whose_disk_is_full_keeps_the_last_good_state(tmp_path, tiny_annotations):
+    config = TrainConfig(inp_res=64, channels=16, batch_size=2, epochs=3, bf16=False)
+    data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
+
+    def fill_the_disk(history):
+        (tmp_path / "run" / "last.safetensors.tmp").symlink_to("/dev/full")
+
+    with pytest.raises(FileError, match="the disk is full"):
+        pose.fit(config.build_model(), *data, config, tmp_path / "run", on_epoch=fill_the_disk)
+    assert len(load_tensors(tmp_path / "run" / "last.safetensors")[1]["history"]) == 1
+    pose.fit(config.build_model(), *data, config, tmp_path / "run", resume=True)
+    assert len(load_tensors(tmp_path / "run" / "last.safetensors")[1]["history"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EACCES, "change the permissions"),
+        (errno.EROFS, "change the permissions"),
+        (errno.ENAMETOOLONG, "check the path"),
+    ],
+)
+def test_what_the_system_refuses_is_explained(tmp_path, monkeypatch, code, advice):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(FileError, match=f"{advice}, or choose another folder"):
+        write_whole(tmp_path / "new" / "file", "text")
+    assert not any((tmp_path / "new").iterdir())
+
+
+@pytest.fixture
+def locked():
+    """A folder with a file in it; neither may be read or written, not even by the administrator who runs the test."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "joints.txt").write_text("a")
+    (folder / "joints.txt").chmod(0)
+    folder.chmod(0o555)
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    yield folder
+    os.seteuid(user)
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def test_what_may_not_be_read_or_written_is_said(locked):
+    with pytest.raises(FileError, match=r"joints\.txt: cannot be read \(Permission denied\); check its permissions"):
+        read_annotations(locked / "joints.txt")
+    with pytest.raises(FileError, match="you may not write there: change the permissions, or choose another folder"):
+        write_whole(locked / "run" / "last.safetensors", b"")
+    with pytest.raises(FileError, match="you may not write there"):
+        pose.new_run(locked)
+
+
+def test_the_wrong_model_for_the_data_is_said(tiny_annotations, tmp_path):
+    save_model(tmp_path / "model.safetensors", StackedHourglass(1, channels=16), config={"inp_res": 128})
+    model = load_model(tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match=r"trained with images of 128 px, the data have 64; .*inp_res=128"):
+        evaluate(model, Generic(tiny_annotations, is_train=False, inp_res=64))
+    other = pose.Skeleton(tuple(f"joint_{k}" for k in range(20)), (), torso=("joint_0", "joint_1"))
+    with pytest.raises(DataError, match="trained for the joints hip_center"):
+        evaluate(model, Generic(tiny_annotations, is_train=False, inp_res=128, skeleton=other))
+    with pytest.raises(DataError, match="the model predicts 16 joints, the data have 20"):
+        evaluate(StackedHourglass(1, 16, 16), Generic(tiny_annotations, is_train=False, inp_res=64))
+
+
+def test_a_checkpoint_whose_settings_lie_takes_no_memory_and_is_refused(tmp_path):
+    model = StackedHourglass(1, channels=16)
+    for wrong in ({"num_stacks": 2}, {"num_stacks": 10**9}, {"channels": 10**6}, {"num_joints": 10**9}, {"depth": 3}):
+        model.settings = StackedHourglass(1, channels=16).settings | wrong
+        save_model(tmp_path / "model.safetensors", model)
+        with pytest.raises(DataError, match="its settings and its weights do not fit each other"):
+            load_model(tmp_path / "model.safetensors")
+
+
+def test_batch_norm_refuses_a_single_value():
+    with pytest.raises(DataError, match="take batch_size 2, or 128 px"):
+        StackedHourglass(1, channels=16).train()(torch.rand(1, 3, 64, 64))
+    StackedHourglass(1, channels=16).eval()(torch.rand(1, 3, 64, 64))
+    head = ActivityHead(3, hidden=4, frames=0).train()
+    with pytest.raises(DataError, match="batch of one clip of one frame"):
+        head(torch.rand(1, 1, 20, 2), torch.tensor([1]))
+
+
+def test_a_batch_of_one_is_refused_before_training(tiny_annotations, tmp_path):
+    config = TrainConfig(inp_res=64, channels=16, batch_size=1, bf16=False)
+    data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
+    with pytest.raises(DataError, match="take batch_size 2"):
+        pose.fit(config.build_model(), *data, config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def out_of_memory_above(limit, run):
+    def attempt(state, network, crops, *more):
+        if len(crops) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return run(state, network, crops, *more)
+
+    return attempt
+
+
+@pytest.mark.parametrize(("limit", "says"), [(2, "batch_size=2 fits"), (1, "batch_size=1 fits"), (0, "not even one")])
+def test_out_of_memory_says_which_batch_would_fit(tiny_annotations, tmp_path, monkeypatch, limit, says):
+    config = TrainConfig(inp_res=128, channels=16, batch_size=4, bf16=False)
+    data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
+    model = config.build_model()
+    before = model.bn1.running_mean.clone()
+    monkeypatch.setattr(step, "gradients", out_of_memory_above(limit, step.gradients))
+    with pytest.raises(OutOfMemory, match=f"a batch of 4 images of 128 px does not fit .*{says}"):
+        pose.fit(model, *data, config, tmp_path / "run")
+    assert torch.equal(model.bn1.running_mean, before)  # trying leaves no trace
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_trying_halves_until_it_fits():
+    tried = []
+
+    def attempt(size):
+        tried.append(size)
+        if size > 3:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    assert largest_that_fits(attempt, 48) == 3
+    assert tried == [24, 12, 6, 3]
+
+
+class Faulty(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        if index == 2:
+            raise MissingError("3.png: is gone; bring it back")
+        return np.float32(index)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_in_a_loading_process_arrives_as_it_was(workers):
+    with pytest.raises(MissingError) as caught:
+        list(Loader(Faulty(), 1, num_workers=workers))
+    assert str(caught.value) == "3.png: is gone; bring it back"
+
+
+class Deadly(Faulty):
+    def __getitem__(self, index):
+        os._exit(9)
+
+
+def test_a_killed_loading_process_is_explained():
+    with pytest.raises(OutOfMemory, match="take fewer workers"):
+        list(Loader(Deadly(), 1, num_workers=1))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": "3"}, {"epochs": 1.5}, {"epochs": True}, {"workers": -1}, {"seed": -1}, {"seed": None},
+        {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"weight_decay": -1.0}, {"ema_decay": 1.0},
+        {"sigma": 0}, {"patience": -1}, {"bf16": "yes"}, {"loss": "l1"}, {"augmentation": "none"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_wrong_hyperparameter_is_refused_by_its_name(wrong):
+    with pytest.raises(DataError, match=f"^{next(iter(wrong))} "):
+        TrainConfig(**wrong)
+
+
+def test_hyperparameters_of_the_recogniser_and_of_augmentation_are_checked_too():
+    for make, wrong in ((HarConfig, "pose_rate"), (pose.Augmentation, "shift")):
+        with pytest.raises(DataError, match=f"{wrong} must be 0 or more, not -1.0"):
+            make(**{wrong: -1})
+    with pytest.raises(DataError, match="mirror must be a share from 0 to 1, not 5"):
+        pose.Augmentation(mirror=5)
+
+
+def test_a_path_and_numbers_of_numpy_are_taken(tmp_path):
+    config = TrainConfig(cache=tmp_path, epochs=np.int64(3), learning_rate=np.float32(0.5))
+    assert config.cache == str(tmp_path)
+    assert (type(config.epochs), type(config.learning_rate)) == (int, float)
+
+
+def test_utf_16_is_said(tmp_path):
+    (tmp_path / "joints.txt").write_text("a.png 1 2", encoding="utf-16")
+    with pytest.raises(DataError, match="is saved as UTF-16; save it as UTF-8"):
+        read_annotations(tmp_path / "joints.txt")
