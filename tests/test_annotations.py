@@ -131,7 +131,7 @@ def test_very_many_faults_are_counted_and_only_the_first_shown(read):
 
 
 def test_the_wrong_image_folder_is_one_fault(read):
-    with pytest.raises(AnnotationError, match="none of its 100 images is in .*; is that the right folder") as raised:
+    with pytest.raises(AnnotationError, match=r"none of its 100 images is in .*; is that the right folder") as raised:
         read(*(line(f"{i}.png") for i in range(100)))
     assert len(raised.value.faults) == 1
 

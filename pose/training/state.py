@@ -89,7 +89,7 @@ class TrainingState:
             return
         if not resume:
             raise ExistsError(
-                f"{run_dir} holds a training already; pass resume=True (--resume) to go on with it, or choose another run_dir"
+                f"{run_dir} holds a training already; resume=True (--resume) goes on with it, or choose another run_dir"
             )
         tensors, about = distributed.from_first(lambda: load_tensors(last))
         if "history" not in about:
