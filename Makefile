@@ -3,7 +3,7 @@ VENV = .venv
 RUN = $(VENV)/bin/python
 READY = $(VENV)/ready
 
-.PHONY: demo test
+.PHONY: audit demo test
 
 demo: $(READY)
 	$(RUN) tests/run_notebooks.py demo
@@ -12,6 +12,9 @@ test: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest
+
+audit: $(READY)
+	$(RUN) tests/audit.py
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 from pose.annotations import AnnotationError, Annotations, read_annotations, write_annotations
 from pose.augmentation import Augmentation
+from pose.check import check_annotations
 from pose.checkpoints import load_model, save_model
 from pose.dataset import Generic
 from pose.engines import export_onnx
@@ -58,6 +59,7 @@ __all__ = [
     "TrainConfig",
     "auc",
     "center_and_scale",
+    "check_annotations",
     "crop_matrix",
     "draw_landmarks",
     "draw_predictions",

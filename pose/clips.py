@@ -84,7 +84,9 @@ def parse_clips(clips_csv, annotations, image_dir=None):
             clips[line] = Clip(fields["clip"], fields["subject"], fields["action"], recording, *places, *images)
     faults += _overlaps(clips)
     if rows and all(PurePosixPath(fields["first_image"]) not in row_of for _, fields in rows):
-        faults = [(rows[0][0], "none of the clips' images is in the joints file; is image_dir the same for both?")]
+        line, fields = rows[0]
+        first = f"first_image {fields['first_image']!r} is no image of the joints file, nor is that of any other clip"
+        faults = [(line, f"{first}; is image_dir the same for both?")]
     if not rows:
         faults.append((1, "holds no clip; add some, or remove the file"))
     return clips, faults
