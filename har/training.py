@@ -2,6 +2,7 @@
 
 import math
 import sys
+import traceback
 import zlib
 from copy import deepcopy
 from functools import partial
@@ -22,7 +23,7 @@ from har.hourglass_lstm import HourglassLSTM
 from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
 from pose.device import default_device, keep_freed_memory
-from pose.errors import DataError, OutOfMemory
+from pose.errors import DataError, OutOfMemory, PoseError
 from pose.heatmaps import landmarks_to_heatmaps
 from pose.loading import Loader
 from pose.loss import heatmap_loss
@@ -76,15 +77,20 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
                 bar.update()
                 shown = {name: f"{value:.3f}" for name, value in row.items() if "accuracy" in name}
                 bar.set_postfix(shown, refresh=False)
+    except (KeyboardInterrupt, PoseError) as error:
+        traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with it all memory of this training
+        raise
     finally:  # also after an interruption
         if run_dir is not None and (run_dir / "best.safetensors").exists():
             best = load_tensors(run_dir / "best.safetensors")[0]
         if best:
             model.load_state_dict(best)
             model.eval().actions = train_data.actions
+        history = state.history
+        del state
     if isinstance(train_data, ClipDataset):
         tell_skipped(*(data for data in (train_data, valid_data) if data is not None))
-    return state.history
+    return history
 
 
 def _epoch(state, train_data, valid_data, device):

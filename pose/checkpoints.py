@@ -12,6 +12,7 @@ from pose.device import chosen_device
 from pose.errors import DataError, FileError, MissingError
 from pose.files import write_whole
 from pose.hourglass import StackedHourglass
+from pose.interruption import interrupted_later
 from pose.skeleton import KINECT20
 
 
@@ -29,7 +30,7 @@ def load_tensors(path):
     if not path.is_file():
         raise MissingError(f"{path}: there is no such checkpoint; train one first or check the path")
     try:
-        with safe_open(path, framework="pt") as file:
+        with interrupted_later(), safe_open(path, framework="pt") as file:
             about = dict(json.loads((file.metadata() or {})["about"]))
             return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:

@@ -1,6 +1,9 @@
 """Several processes under `torchrun`: who am I, and batch norm over all of them. One process needs none of it."""
 
+import ctypes
 import os
+import signal
+import sys
 from datetime import timedelta
 
 import numpy as np
@@ -13,11 +16,19 @@ from torch.nn.parallel import DistributedDataParallel
 def start():
     """Joins the process group of `torchrun`; does nothing without one, or where it is joined already."""
     if dist.is_torchelastic_launched() and not dist.is_initialized():
+        _end_with_parent()
         cuda = torch.cuda.is_available()
         if cuda:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         # The others wait while the first process validates.
         dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(hours=3))
+
+
+def _end_with_parent():
+    """Where torchrun is killed, its processes end, too (on Linux): a resumed training must not meet them."""
+    if sys.platform.startswith("linux"):
+        set_signal_at_parents_death = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_signal_at_parents_death, signal.SIGKILL)
 
 
 def rank():

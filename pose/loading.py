@@ -5,6 +5,7 @@ from functools import partial
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from pose.errors import OutOfMemory, PoseError
+from pose.interruption import interrupted_later
 
 
 class Loader(DataLoader):
@@ -20,7 +21,9 @@ class Loader(DataLoader):
 
     def __iter__(self):
         try:
-            for batch in super().__iter__():
+            with interrupted_later():
+                batches = super().__iter__()
+            for batch in batches:
                 if isinstance(batch, PoseError):
                     raise batch
                 yield batch

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+import traceback
 from collections import deque
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model
 from pose.device import compiles, default_device, has_bf16, keep_freed_memory, one_thread, tuned
-from pose.errors import DataError, PackageError
+from pose.errors import DataError, PackageError, PoseError
 from pose.evaluation import evaluate
 from pose.hourglass import StackedHourglass, check_images
 from pose.loading import Loader
@@ -92,6 +93,9 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
                     on_epoch(state.history)
     except BaseException as error:
         _leave_usable(model, run_dir, error)
+        if isinstance(error, (KeyboardInterrupt, PoseError)):
+            traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with it all memory of this training
+        del state, network, loader
         raise
     best, model.about = distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors"))
     model.load_state_dict(best)

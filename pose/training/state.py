@@ -79,11 +79,9 @@ class TrainingState:
     def start(self, run_dir, resume):
         """Takes up the training in `run_dir` if there is one, else claims the folder; see `fit` for what is raised."""
         last = run_dir / "last.safetensors"
-        if distributed.rank() == 0 and run_dir.is_dir():
-            for name in ("best.safetensors", "last.safetensors", "history.csv"):
-                unfinished(run_dir / name).unlink(missing_ok=True)  # left by a kill
         if not distributed.from_first(last.exists):
             self._refuse_results(run_dir)
+            self._clean(run_dir)
             if distributed.rank() == 0:
                 self.save(run_dir)  # the untrained state: even an interrupted first epoch can be resumed
             return
@@ -94,13 +92,25 @@ class TrainingState:
         tensors, about = distributed.from_first(lambda: load_tensors(last))
         if "history" not in about:
             raise DataError(f"{last}: is no training that could go on; choose another run_dir")
-        if about["history"] and not distributed.from_first((run_dir / "best.safetensors").exists):
-            raise MissingError(f"{run_dir / 'best.safetensors'} is gone; the training cannot go on without it")
+        best = run_dir / "best.safetensors"
+        if about["history"] and not distributed.from_first(best.exists):
+            raise MissingError(f"{best} is gone; the training cannot go on without it")
+        if about["history"]:
+            distributed.from_first(lambda: load_tensors(best)[1])  # where it is damaged, say so before training on
         self._check_same(last, about["config"])
         self.model.load_state_dict(_part(tensors, "model"))
         self.average.load_state_dict(_part(tensors, "average"))
         self._restore_optimizer(_part(tensors, "optimizer"))
         self.history = about["history"]
+        self._clean(run_dir)
+        if self.history and distributed.rank() == 0:
+            write_whole(run_dir / "history.csv", _as_csv(self.history))  # somebody may have changed it
+
+    def _clean(self, run_dir):
+        """Deletes what a kill may have left."""
+        if distributed.rank() == 0 and run_dir.is_dir():
+            for name in ("best.safetensors", "last.safetensors", "history.csv"):
+                unfinished(run_dir / name).unlink(missing_ok=True)
 
     def _refuse_results(self, run_dir):
         for name in ("best.safetensors", "history.csv"):
