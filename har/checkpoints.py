@@ -9,6 +9,7 @@ from pose.device import chosen_device
 from pose.errors import DataError
 from pose.skeleton import Skeleton
 
+LONGEST_WINDOW = 100_000  # frames
 HEAD, WHOLE = "activity head", "hourglass with LSTM"
 
 
@@ -57,8 +58,11 @@ def _unfilled(about, tensors):
     if about["settings"]["layers"] > len(tensors):
         raise DataError(f"{about['settings']['layers']} layers of {len(tensors)} weights")
     head = ActivityHead(**about["settings"], skeleton=skeleton)
-    if head.settings["num_actions"] != len(about["actions"]):
-        raise DataError(f"{head.settings['num_actions']} classes, {len(about['actions'])} names")
+    actions, window = about["actions"], about.get("window", 1)
+    if head.settings["num_actions"] != len(set(actions)) or not all(isinstance(name, str) for name in actions):
+        raise DataError(f"{head.settings['num_actions']} classes, actions {actions!r:.80}")
+    if not (isinstance(window, int) and 1 <= window <= LONGEST_WINDOW):
+        raise DataError(f"window {window!r:.80}")
     if about["kind"] == HEAD:
         return head
     model = HourglassLSTM(hourglass_of(about["pose_settings"], tensors), head, keep_statistics=about["keep_statistics"])

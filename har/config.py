@@ -6,7 +6,7 @@ import torch
 
 from har.augmentation import MotionAugmentation
 from har.datasets import SequenceDataset
-from har.head import POOLINGS, ActivityHead
+from har.head import MOST_FRAMES, POOLINGS, ActivityHead
 from pose.errors import DataError
 from pose.hyperparameters import check
 from pose.skeleton import KINECT20
@@ -67,11 +67,11 @@ class HarConfig:
             self,
             counts=("hidden", "layers", "epochs", "batch_size"),
             positive=("learning_rate",),
-            not_negative=("weight_decay", "patience", "pose_rate", "pose_weight", "workers", "seed", "frames"),
+            not_negative=("weight_decay", "patience", "pose_rate", "pose_weight", "workers", "seed"),
             below_one=("dropout", "label_smoothing", "ema_decay", "warmup"),
         )
-        if self.frames == 1:
-            raise DataError("frames must be 2 or more, or 0 for each clip's own, not 1")
+        if not (self.frames == 0 or 2 <= self.frames <= MOST_FRAMES):
+            raise DataError(f"frames must be 2 to {MOST_FRAMES}, or 0 for each clip's own, not {self.frames}")
         if self.pooling not in POOLINGS:
             raise DataError(f"pooling is one of {', '.join(POOLINGS)}, not {self.pooling!r}")
 

@@ -8,6 +8,7 @@ from har.features import bones, fill_missing, normalise, resample, velocities
 from pose.errors import DataError
 from pose.skeleton import KINECT20
 
+MOST_FRAMES = 4096
 POOLINGS = ("attention_max", "attention", "max", "mean", "last")
 
 
@@ -35,6 +36,8 @@ class ActivityHead(nn.Module):
             raise DataError(f"num_joints is {num_joints}, the skeleton has {len(skeleton)}; pass skeleton=")
         if pooling not in POOLINGS:
             raise DataError(f"pooling is one of {', '.join(POOLINGS)}, not {pooling!r}")
+        if not (frames == 0 or 2 <= frames <= MOST_FRAMES):
+            raise DataError(f"frames is 0, or 2 to {MOST_FRAMES}, not {frames}")
         self.settings = dict(
             num_actions=num_actions, num_joints=num_joints, hidden=hidden, layers=layers, bidirectional=bidirectional,
             pooling=pooling, bones=bones, velocities=velocities, frames=frames, dropout=dropout,

@@ -32,6 +32,7 @@ from pose.skeleton import KINECT20
 UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
 CALIBRATION_IMAGES = 200
 LARGEST_BOX = 1e6  # px
+LARGEST_INPUT = 4096  # px
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -81,6 +82,8 @@ class Predictor:
         if joints != list(skeleton.names):
             raise DataError(f"the model was trained for the joints {', '.join(joints)}; pass its skeleton=")
         self.inp_res = inp_res or trained.get("inp_res", 256)
+        if not isinstance(self.inp_res, int) or not 64 <= self.inp_res <= LARGEST_INPUT:
+            raise DataError(f"inp_res is a whole number from 64 to {LARGEST_INPUT}, not {self.inp_res!r:.80}")
         check_images((batch_size, 3, self.inp_res, self.inp_res))
         self.batch_size = batch_size
         self.flip_test = flip_test

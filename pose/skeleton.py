@@ -27,6 +27,8 @@ class Skeleton:
             raise DataError(f"joint names must differ from each other: {', '.join(self.names)}")
         for name in (name for limb in self.limbs for name in limb):
             self.index(name)
+        if len(self.torso) != 2:
+            raise DataError(f"torso is two joints, not {self.torso!r}")
 
     def __len__(self):
         return len(self.names)

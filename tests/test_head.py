@@ -165,7 +165,7 @@ def test_other_skeletons_and_wrong_options():
         ActivityHead(3, pooling="median")
     for name, value, message in (
         ("hidden", 0, "hidden must be at least 1"),
-        ("frames", 1, "frames must be 2 or more, or 0"),
+        ("frames", 1, "frames must be 2 to 4096, or 0"),
         ("ema_decay", 1.5, "ema_decay must be a share from 0 to below 1"),
     ):
         with pytest.raises(ValueError, match=message):

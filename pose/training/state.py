@@ -97,11 +97,12 @@ class TrainingState:
             raise MissingError(f"{best} is gone; the training cannot go on without it")
         if about["history"]:
             distributed.from_first(lambda: load_tensors(best)[1])  # where it is damaged, say so before training on
-        self._check_same(last, about["config"])
-        self.model.load_state_dict(_part(tensors, "model"))
-        self.average.load_state_dict(_part(tensors, "average"))
-        self._restore_optimizer(_part(tensors, "optimizer"))
-        self.history = about["history"]
+        self._check_same(last, about.get("config"))
+        try:
+            self._take_up(tensors, about["history"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{last}: is damaged ({reason}); choose another run_dir") from None
         self._clean(run_dir)
         if self.history and distributed.rank() == 0:
             write_whole(run_dir / "history.csv", _as_csv(self.history))  # somebody may have changed it
@@ -119,6 +120,15 @@ class TrainingState:
                     f"{run_dir / name} is there, but no last.safetensors to go on; choose another run_dir"
                 )
 
+    def _take_up(self, tensors, history):
+        """The state that {name: tensor} and the history describe."""
+        self.model.load_state_dict(_part(tensors, "model"))
+        self.average.load_state_dict(_part(tensors, "average"))
+        self._restore_optimizer(_part(tensors, "optimizer"))
+        if history and not (all(row["epoch"] for row in history) and self.optimizer.state_dict()["state"]):
+            raise DataError("the optimiser's state is missing")
+        self.history = history
+
     def _restore_optimizer(self, tensors):
         state = self.optimizer.state_dict()
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -132,6 +142,8 @@ class TrainingState:
     def _check_same(self, path, saved):
         """Refuses to go on with other hyperparameters or other images than those of the saved training."""
         now = json.loads(json.dumps(self.facts))
+        if not isinstance(saved, dict):
+            raise DataError(f"{path}: is damaged; choose another run_dir")
         names = [name for name in now if saved.get(name) != now[name] and name not in RESULT_UNCHANGED_BY]
         if names:
             changed = ", ".join(f"{name} was {saved.get(name)}, now {now[name]}" for name in names)
