@@ -27,8 +27,8 @@ def heatmaps_to_landmarks(heatmaps):
     """The sub-pixel place and the height of the highest peak in each heatmap.
 
     Around the highest pixel a Gaussian of free place, height and width is fitted to the pixels by least squares
-    (Levenberg–Marquardt): exact on a Gaussian, also where the border cuts it if sigma is 0.8 or more, or a corner if it is
-    from 0.9 to 2; and close to the best unbiased estimate under noise, since it weighs every pixel of the window.
+    (Levenberg–Marquardt): exact on a Gaussian, also where the border cuts it if sigma is 0.8 or more, or a corner if it
+    is from 0.9 to 2; and close to the best unbiased estimate under noise, since it weighs every pixel of the window.
 
     heatmaps: (..., K, H, W) tensor, rows y and columns x.
     Returns landmarks (..., K, 2) float32, x then y, heatmap px, and confidence (..., K) float32, the height of the
