@@ -2,7 +2,7 @@
 
 from pose.annotations import AnnotationError, Annotations, read_annotations, write_annotations
 from pose.augmentation import Augmentation
-from pose.check import check_annotations
+from pose.check import Finding, Report, check_annotations
 from pose.checkpoints import load_model, save_model
 from pose.dataset import Generic
 from pose.engines import export_onnx
@@ -45,6 +45,7 @@ __all__ = [
     "AnnotationError",
     "Annotations",
     "Augmentation",
+    "Finding",
     "Generic",
     "ImageError",
     "LiveCurves",
@@ -53,6 +54,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Prepared",
+    "Report",
     "ShardedGeneric",
     "Skeleton",
     "StackedHourglass",

@@ -130,7 +130,7 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
         numbered = ((number, line.strip()) for number, line in enumerate(file, start=1))
         lines = ((number, line) for number, line in numbered if line and not line.startswith("#"))
         while block := list(islice(lines, LINES_AT_ONCE)):
-            for (number, line), plain in zip(block, _parse_plain([line for _, line in block], num_joints), strict=True):
+            for (number, line), plain in zip(block, parse_plain([line for _, line in block], num_joints), strict=True):
                 try:
                     name, numbers = plain or _parse_line(line, num_joints)
                     same = posixpath.normpath(name)  # a.png and ./a.png are one image
@@ -156,7 +156,7 @@ class _Fault(Exception):
     """What is wrong with one line and what to do."""
 
 
-def _parse_plain(lines, num_joints):
+def parse_plain(lines, num_joints):
     """What `_parse_line` makes of each line where all hold a name without spaces and plain decimals, else Nones."""
     parts = [line.split(None, 1) for line in lines]
     if all(len(part) == 2 for part in parts):
@@ -179,7 +179,7 @@ def _parse_line(line, num_joints):
     try:
         numbers = array("d", map(float, fields))
     except ValueError:
-        wrong = next(field for field in fields if not _is_number(field))
+        wrong = next(field for field in fields if not is_number(field))
         raise _Fault(
             f"{wrong!r} is not a number, or a number is missing; write pixels with a decimal point, "
             "nan where there is no label"
@@ -189,7 +189,7 @@ def _parse_line(line, num_joints):
     if any(abs(number) > FARTHEST for number in numbers):
         raise _Fault(f"a coordinate is beyond {FARTHEST:.0e} px; is a decimal point missing?")
     *front, last = name.split()
-    if front and _is_number(last):
+    if front and is_number(last):
         raise _Fault(f"expected {count} numbers (x y of {num_joints} joints) after the image name, found more: is "
                      "this another skeleton, or another column in front?")  # fmt: skip
     return name, numbers
@@ -203,7 +203,7 @@ def _check_missing(numbers):
         raise _Fault("a joint has only one of x and y; write both, or 'nan nan'")
 
 
-def _is_number(text):
+def is_number(text):
     try:
         float(text)
     except ValueError:
@@ -222,7 +222,7 @@ class _Folder:
 
     def path(self, name):
         """The path of the image `name`; the name itself without a folder. Raises _Fault."""
-        if _leaves_folder(name):
+        if leaves_folder(name):
             raise _Fault(
                 f"{name!r} leaves the image folder; write names relative to {self.image_dir or 'it'}, with / and "
                 "without .."
@@ -252,7 +252,7 @@ class _Folder:
         return os.path.commonpath([self.real, os.path.realpath(path)]) == self.real
 
 
-def _leaves_folder(name):
+def leaves_folder(name):
     return "\\" in name or name.startswith("/") or name[1:2] == ":" or ".." in name.split("/")  # C: is a drive
 
 
@@ -272,7 +272,7 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
         name = relative_name(path, image_dir) if image_dir else str(path)
         if not _can_stand(name):
             raise DataError(f"{name!r} cannot stand in a joints file; rename the image")
-        if _leaves_folder(name):
+        if leaves_folder(name):
             raise DataError(f"{name!r} would leave the image folder; pass image_dir, the folder that it lies in")
         if not (abs(landmarks) < FARTHEST).all(where=~np.isnan(landmarks)):
             raise DataError(f"{name!r} has a landmark that is infinite or beyond {FARTHEST:.0e} px; correct it")
@@ -294,7 +294,7 @@ def _can_stand(name):
     except UnicodeEncodeError:
         return False
     words = name.split()
-    if not words or (len(words) > 1 and _is_number(words[-1])):
+    if not words or (len(words) > 1 and is_number(words[-1])):
         return False
     return name == name.strip() and not name.startswith(("#", "\ufeff")) and "\n" not in name and "\r" not in name
 

@@ -80,11 +80,11 @@ def skeleton_lines(ax, landmarks, skeleton, color=None, confidence=None, least=0
 
 def plot_annotations(annotations, rows, skeleton=KINECT20, columns=6):
     """A grid of images with their labels, cut to the person: rows of `Annotations`. Returns the figure."""
-    figure, axes = _grid(len(rows), columns)
+    figure, axes = grid(len(rows), columns)
     for ax, row in zip(axes, rows, strict=False):
         landmarks = annotations.landmarks[row]
         plot_landmarks(read_image(annotations.paths[row]), landmarks, skeleton, ax)
-        _cut_to_person(ax, landmarks)
+        cut_to_person(ax, landmarks)
     return figure
 
 
@@ -93,18 +93,18 @@ def plot_predictions(annotations, predicted, rows, errors, skeleton=KINECT20, co
 
     predicted: (M, K, 2) image px, for all of the `Annotations`; rows: which to show; errors: (M,), for the titles.
     """
-    figure, axes = _grid(len(rows), columns, size=3.0)
+    figure, axes = grid(len(rows), columns, size=3.0)
     for ax, row in zip(axes, rows, strict=False):
         labelled = annotations.landmarks[row]
         error = f"mean error {errors[row]:.2f} torsos" if np.isfinite(errors[row]) else "no torso to score by"
         title = f"{Path(annotations.paths[row]).name}\n{error}"
         plot_landmarks(read_image(annotations.paths[row]), labelled, skeleton, ax, title, color="white")
         skeleton_lines(ax, predicted[row], skeleton)
-        _cut_to_person(ax, labelled)
+        cut_to_person(ax, labelled)
     return figure
 
 
-def _cut_to_person(ax, landmarks, margin=1.5):
+def cut_to_person(ax, landmarks, margin=1.5):
     """Shows the square around the landmarks (K, 2), or all where none is labelled."""
     (x, y), scale = center_and_scale(landmarks, margin)
     if np.isfinite(scale):
@@ -115,7 +115,7 @@ def _cut_to_person(ax, landmarks, margin=1.5):
 
 def plot_augmented(dataset, index, epochs=12, columns=6):
     """One training image as the network sees it in its first epochs, with its landmarks. Returns the figure."""
-    figure, axes = _grid(epochs, columns)
+    figure, axes = grid(epochs, columns)
     for epoch, ax in zip(range(epochs), axes, strict=False):
         dataset.set_epoch(epoch)
         image, _, info = dataset[index]
@@ -124,7 +124,7 @@ def plot_augmented(dataset, index, epochs=12, columns=6):
     return figure
 
 
-def _grid(count, columns, size=2.2):
+def grid(count, columns, size=2.2):
     rows = -(-count // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(size * columns, size * rows), squeeze=False, layout="constrained"
@@ -184,7 +184,7 @@ def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, columns=5
 
     image: (3, S, S) in 0 … 1; heatmaps: (K, S/4, S/4), of height about 1; confidence: (K,), shown in the titles.
     """
-    figure, axes = _grid(len(skeleton), columns)
+    figure, axes = grid(len(skeleton), columns)
     grey = _picture(image).mean(axis=2)
     extent = (-0.5, grey.shape[1] - 0.5, grey.shape[0] - 0.5, -0.5)
     for k, (name, ax) in enumerate(zip(skeleton.names, axes, strict=False)):

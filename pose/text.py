@@ -2,8 +2,6 @@
 
 from functools import cache
 
-from matplotlib import font_manager
-
 
 def printable(text):
     """The text without what a terminal would obey or cannot print: controls and lone surrogates are spelt out."""
@@ -24,4 +22,6 @@ def _spelt_out(character):
 
 @cache
 def _font():
+    from matplotlib import font_manager  # of figures alone
+
     return font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))

@@ -1,0 +1,76 @@
+"""What may be wrong with a data set, before anything is trained on it."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from pose.check.body import Body
+from pose.check.clips import by_row, check_clips
+from pose.check.division import check_copies, check_division
+from pose.check.images import check_images, copies
+from pose.check.labels import believable, check_labels, remove_absurd
+from pose.check.lines import read_lines
+from pose.check.motion import check_motion, find_films
+from pose.check.report import Finding, Report
+from pose.check.whole import check_whole
+from pose.skeleton import KINECT20
+
+__all__ = ["Finding", "Report", "check_annotations"]
+
+
+def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None, skeleton=KINECT20):
+    """Reads a data set and reports what is wrong with it, or may be.
+
+    joints_txt: the joints file. Its lines are read as far as they can be understood, so all of it is checked at once.
+    image_dir: the folder that the image names are relative to; without it the images are not looked at.
+    valid_txt: a second joints file, for validation; it is checked as well, and against the first.
+    clips_csv: the clips of both; without it clips.csv beside joints_txt, if it is there.
+    skeleton: whose joints the files hold, in its order.
+    Returns a `Report`. Raises MissingError where a file or the folder is not there; whatever they hold is reported.
+    """
+    read = [read_lines(path, skeleton) for path in (joints_txt, valid_txt) if path]
+    tables = [table for table, _ in read]
+    findings = [finding for _, found in read for finding in found]
+    if image_dir is not None:
+        findings += check_images(tables, image_dir)
+        findings += check_copies(tables, copies([path for table in tables for path in table.paths if path]))
+    beside = Path(joints_txt).with_name("clips.csv")
+    clips_csv = clips_csv or (beside if beside.is_file() else None)
+    clips_of, found = check_clips(clips_csv, tables) if clips_csv else ([{} for _ in tables], [])
+    findings += found
+    for table, clips in zip(tables, clips_of, strict=True):
+        findings += check_landmarks(table, by_row(clips, table))
+    if valid_txt:
+        findings += check_division(*tables, clips_of, clips_csv)
+    return Report(findings, tables)
+
+
+def check_landmarks(table, clip_of):
+    """Findings about the labels of a `Table`, those that concern all of it first: they explain many others.
+
+    clip_of: (M,), which clip each row is of. Absurd coordinates become NaN in the table.
+    """
+    if not len(table):
+        return []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # of means and medians of nothing
+        findings = remove_absurd(table)
+        whole, landmarks = check_whole(table)
+        findings += whole
+        causes = {finding.kind for finding in whole if finding.level != "note"}
+        silent = {"outside", "axes"} if causes & {"image-size", "axes"} else ()
+        if landmarks is None:  # nothing is known of where the joints are
+            landmarks = np.full_like(table.landmarks, np.nan)
+        possible = believable(landmarks, table.sizes)
+        films = find_films(table, Body(possible, table.skeleton), clip_of)
+        moving, possible = check_motion(table, possible, films)
+        of_lines = check_labels(table, landmarks, Body(possible, table.skeleton), films, silent)
+        jumps = {(one.line, one.joint, one.level) for one in moving if one.kind == "jump"}
+        return findings + moving + [one for one in of_lines if not _told(one, jumps)]
+
+
+def _told(finding, jumps):
+    """Whether a limb's length follows from a jump (line, joint, level) that is found already, and is as serious."""
+    levels = ("error", finding.level)
+    return finding.kind == "limb" and any((finding.line, finding.joint, level) in jumps for level in levels)

@@ -1,0 +1,48 @@
+"""The check from the command line: `python -m pose.check --help`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pose.check import check_annotations
+from pose.errors import PoseError
+
+
+def main(argv=None):
+    """Prints the report; returns 0 without errors in the data, 1 with some."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pose.check",
+        description="Say what is wrong with a data set. The exit status is 0 without errors, 1 with errors, 2 where "
+        "the check cannot run.",
+    )
+    parser.add_argument("--joints", type=Path, required=True, help="the joints file")
+    parser.add_argument("--images", type=Path, help="the folder of its images; without it none is looked at")
+    parser.add_argument("--valid-joints", type=Path, help="the joints file of the validation set")
+    parser.add_argument("--clips", type=Path, help="the clips file (clips.csv beside --joints, if it is there)")
+    parser.add_argument("--out", type=Path, help="write findings.json, summary.png and worst.png into this folder")
+    args = parser.parse_args(argv)
+
+    report = check_annotations(args.joints, args.images, args.valid_joints, args.clips)
+    sys.stdout.reconfigure(errors="replace")  # whatever the terminal's letters are
+    print(report)
+    if args.out:
+        _write(report, args.out)
+    return 0 if report.ok else 1
+
+
+def _write(report, out):
+    import matplotlib
+
+    matplotlib.use("Agg")  # there may be no screen
+    report.write_json(out / "findings.json")  # makes the folder
+    report.plot_summary().savefig(out / "summary.png", dpi=100)
+    report.plot_worst().savefig(out / "worst.png", dpi=100)
+    print(f"written: findings.json, summary.png and worst.png in {out}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (PoseError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

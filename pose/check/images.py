@@ -1,0 +1,199 @@
+"""The image files: are they there, can they be read, how large are they, and are some of them copies."""
+
+import hashlib
+import os
+import re
+import sys
+import warnings
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from pose.annotations import leaves_folder
+from pose.check.lines import difference, same_name
+from pose.errors import MissingError
+from pose.images import MAX_PIXELS, ImageError, read_picture
+
+_EXIF_ORIENTATION = 0x0112
+_PLAIN = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "PPM")  # what Pillow and OpenCV both read
+_TOO_SMALL = 16  # px along the longer side
+_SHOWN = 5  # names in a message
+
+
+class Seen(NamedTuple):
+    """What a look at an image file gave: its width and height as shown, px, or None; (level, kind, what, todo) each."""
+
+    size: tuple | None
+    problems: list
+
+
+def check_images(tables, image_dir):
+    """Fills in `paths` and `sizes` of tables whose names are relative to the folder; returns findings about the files.
+
+    Raises MissingError where there is no such folder.
+    """
+    if not Path(image_dir).is_dir():
+        raise MissingError(f"{image_dir}: there is no such image folder; check the path")
+    findings = []
+    for table in tables:
+        for row, name in enumerate(table.names):
+            path = os.path.join(image_dir, name)
+            table.paths[row] = path if not leaves_folder(name) and os.path.isfile(path) else ""
+        findings += _missing(table, image_dir) + _linked(table, image_dir)
+    paths = sorted({path for table in tables for path in table.paths if path})
+    seen = dict(zip(paths, _look_at_all(paths), strict=True))
+    for table in tables:
+        for row, path in enumerate(table.paths):
+            size, problems = seen.get(path, (None, []))
+            table.sizes[row] = size or np.nan
+            findings += [table.finding(*problem, row=row) for problem in problems]
+    return findings
+
+
+def _linked(table, image_dir):
+    """Findings of names that lead out of the folder by a link; their images are not looked at."""
+    folder, rows = os.path.realpath(image_dir), []
+    for row, path in enumerate(table.paths):
+        if path and os.path.commonpath([folder, os.path.realpath(path)]) != folder:
+            table.paths[row] = ""
+            rows.append(row)
+    what, todo = "leads out of the image folder by a link", "copy the image there, or give the folder that holds all"
+    return [table.finding("error", "name", what, todo, row) for row in rows]
+
+
+def _missing(table, image_dir):
+    """A finding for each line without its image; one for all where no line has any."""
+    rows = [row for row, path in enumerate(table.paths) if not path]
+    if not rows:
+        return []
+    there = _names_in(image_dir)
+    if len(rows) == len(table):
+        return [_wrong_folder(table, image_dir, there)]
+    alike, findings = {same_name(name): name for name in there}, []
+    for row in rows:
+        name, other = table.names[row], alike.get(same_name(table.names[row]))
+        if leaves_folder(name):
+            continue  # said of the name already
+        if other:
+            what = f"there is no such image, but {other}, which differs in {difference(name, other)} alone"
+            findings.append(table.finding("error", "missing", what, "write the name as the file has it", row))
+        else:
+            todo = "correct the name, add the image or remove the line"
+            findings.append(table.finding("error", "missing", "there is no such image", todo, row))
+    return findings
+
+
+def _names_in(image_dir):
+    """The names of all files below a folder, relative to it."""
+    names = []
+    for folder, _, files in os.walk(image_dir):
+        inside = Path(os.path.relpath(folder, image_dir))
+        names += [(inside / file).as_posix() for file in files]
+    return names
+
+
+def _wrong_folder(table, image_dir, there):
+    """The finding that no image of the file lies in the folder; it says where the first one does, below it or above."""
+    todo = "give the folder that the names are relative to"
+    for name in table.names[:_SHOWN]:
+        deeper = [other for other in there if other.endswith(f"/{name}")]
+        above = Path(image_dir).parent / name
+        if deeper:
+            todo += f", perhaps {Path(image_dir) / deeper[0].removesuffix(name)}"
+            break
+        if not leaves_folder(name) and above.is_file():
+            todo += f", perhaps {Path(image_dir).parent}"
+            break
+    what = f"none of its {len(table)} images lies in {image_dir}"
+    return table.finding("error", "folder", what, todo)
+
+
+def _look_at_all(paths):
+    """`Seen` of each path, with a progress bar if it takes more than a second."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        warnings.simplefilter("ignore")  # Pillow's, of large images and damaged EXIF data
+        seen = pool.map(_look_at, paths)
+        return list(tqdm(seen, "images", len(paths), leave=False, delay=1, mininterval=0.5, file=sys.stdout, unit=""))
+
+
+def _look_at(path):
+    """`Seen` of one file. No image larger than MAX_PIXELS is decoded."""
+    try:
+        if os.path.getsize(path) == 0:
+            return _bad("empty-file", "is an empty file (0 bytes)", "replace the image")
+        with Image.open(path) as image:
+            return _look_inside(image, path)
+    except Image.DecompressionBombError as error:
+        pixels = int(re.search(r"\d+", str(error))[0])
+        return _large(f"has {pixels:,} pixels")
+    except Image.UnidentifiedImageError:
+        return _by_opencv(path)
+    except Exception as error:  # of a damaged file Pillow raises whatever it stumbles over
+        if isinstance(error, OSError) and error.strerror:
+            return _bad("unreadable", f"cannot be read ({error.strerror})", "check the file and its permissions")
+        what = "is cut off" if "truncated" in str(error).lower() else "is damaged"
+        return _bad("truncated", f"{what} ({error})", "replace the image")
+
+
+def _look_inside(image, path):
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        return _large(f"is {width} × {height} pixels")
+    problems, orientation, plain = [], image.getexif().get(_EXIF_ORIENTATION, 1), image.format in _PLAIN
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a telephone's JPEG with a preview
+    if frames > 1:
+        what = f"holds {frames} frames, of which the first is used"
+        problems.append(("warning", "frames", what, "save each frame as an image of its own"))
+    image.draft("RGB", (width // 8, height // 8))  # a JPEG is decoded small, but to its end
+    image.load()
+    if orientation in range(2, 9):
+        what = f"is turned by its EXIF tag (orientation {orientation})"
+        todo = "nothing, if its labels are of the image as it is shown: it is turned when it is read"
+        problems.append(("note", "rotation", what, todo))
+        width, height = (height, width) if orientation > 4 else (width, height)
+    if not plain or (orientation in range(2, 9) and image.format != "JPEG"):
+        read = _by_opencv(path)
+        return Seen(read.size, problems + read.problems)
+    return Seen((width, height), problems + _small(width, height))
+
+
+def _large(what):
+    return _bad("large", f"{what}, more than {MAX_PIXELS:,}", "make it smaller, and its labels with it")
+
+
+def _small(width, height):
+    if max(width, height) >= _TOO_SMALL:
+        return []
+    level = "error" if width * height == 1 else "warning"
+    return [(level, "small", f"is {width} × {height} px", "replace it by the image that was labelled")]
+
+
+def _by_opencv(path):
+    """`Seen` of a file of a rarer kind: what the training would read."""
+    try:
+        picture = read_picture(path)
+    except ImageError:
+        what = "is not an image that can be read"
+        return _bad("unreadable", what, "replace it (JPEG and PNG are always read), or remove its line")
+    return Seen((picture.width, picture.height), _small(picture.width, picture.height))
+
+
+def _bad(kind, what, todo):
+    return Seen(None, [("error", kind, what, todo)])
+
+
+def copies(paths):
+    """The groups of two or more of these paths whose files have the same content, each sorted."""
+    by_size, by_content = defaultdict(list), defaultdict(list)
+    for path in sorted(set(paths)):
+        by_size[os.path.getsize(path)].append(path)
+    for size, group in by_size.items():
+        for path in group if size and len(group) > 1 else []:
+            with open(path, "rb") as file:
+                by_content[hashlib.blake2b(file.read()).digest()].append(path)
+    return [group for group in by_content.values() if len(group) > 1]

@@ -1,0 +1,178 @@
+"""The labels of one line: outside of the image, all in one place, sides, axes, limbs of impossible length."""
+
+import numpy as np
+
+from pose.check.body import beyond, share_towards
+from pose.check.whole import FEW, OUT, UP
+
+ABSURD = 1e6  # px; no image is as large
+LONG = ((2.0, 0.3, "error"), (1.5, 0.1, "warning"))  # times what 95 % of the lines have, and bodies above the median
+OPPOSITE = 0.2  # torsos, of shoulders and of hips: nearer to a side view nothing is said
+AGREEMENT = 0.9  # of the lines: then those that differ are looked at
+
+
+def remove_absurd(table):
+    """Findings of coordinates that no image has; they become NaN."""
+    rows, joints = np.nonzero((np.abs(np.nan_to_num(table.landmarks)) > ABSURD).any(axis=-1))
+    findings = []
+    for row, joint in zip(rows, joints, strict=True):
+        what = "lies at {:.3g}, {:.3g}".format(*table.landmarks[row, joint])
+        findings.append(table.finding("error", "outside", what, "correct the number", row, joint))
+    table.landmarks[rows, joints] = np.nan
+    return findings
+
+
+def believable(landmarks, sizes):
+    """The landmarks (M, K, 2) without those that other findings are about: NaN where one lies farther outside of its
+    image than that is large, and where all of a line lie in one place."""
+    wild = beyond(landmarks, sizes) > sizes.max(axis=1)[:, None]
+    one_place = (np.nanmax(landmarks, axis=1) == np.nanmin(landmarks, axis=1)).all(axis=1)
+    return np.where(wild[..., None] | one_place[:, None, None], np.nan, landmarks)
+
+
+def check_labels(table, landmarks, body, films, silent=()):
+    """Findings about single lines.
+
+    landmarks: as they are meant; body: the `Body` of the `believable` ones; films: the table's `Films`, where
+    motion tells of sides and axes; silent: the kinds that something else explains.
+    """
+    near = films.known
+    checks = {
+        "unlabelled": _unlabelled(table),
+        "one-place": _one_place(table),
+        "same-labels": _same_labels(table, films.beside),
+        "outside": _outside(table, landmarks),
+        "axes": _lying(table, body, near),
+        "sides": _sides(table, body, near),
+        "limb": _limbs(table, body),
+    }
+    return [finding for kind, findings in checks.items() if kind not in silent for finding in findings]
+
+
+def _unlabelled(table):
+    rows = np.flatnonzero(np.isnan(table.landmarks).all(axis=(1, 2)) & table.understood)
+    if len(rows) == len(table) > 1:
+        return [table.finding("error", "unlabelled", "no line has a label", "is it the right file?")]
+    todo = "label it, or remove the line"
+    return [table.finding("warning", "unlabelled", "no joint has a label", todo, row) for row in rows]
+
+
+def _one_place(table):
+    """Several joints in exactly one place; all of them is an error."""
+    landmarks = table.landmarks
+    labelled = np.isfinite(landmarks).all(axis=-1).sum(axis=1)
+    ordered = np.sort(landmarks[..., 0] + 1j * landmarks[..., 1], axis=1)  # equal ones side by side, NaN last
+    equal = ordered[:, 1:] == ordered[:, :-1]
+    findings = []
+    for row in np.flatnonzero(equal.sum(axis=1) >= 3):
+        runs = np.flatnonzero(np.diff(np.concatenate([[0], equal[row], [0]]))).reshape(-1, 2)
+        same, start = max((end - start + 1, start) for start, end in runs)
+        if same < 4:
+            continue
+        level, how_many = ("error", "all") if same == labelled[row] else ("warning", same)
+        place = f"({ordered[row, start].real:g}, {ordered[row, start].imag:g})"
+        what, todo = f"{how_many} joints lie at {place}", "write 'nan nan' where there is no label"
+        findings.append(table.finding(level, "one-place", what, todo, row))
+    return findings
+
+
+def _same_labels(table, beside):
+    """Lines with exactly the labels of an earlier one; where it is the one before in a film, the pose is frozen."""
+    first, findings = {}, []
+    labelled = np.isfinite(table.landmarks).all(axis=-1).any(axis=1)
+    for row in np.flatnonzero(labelled):
+        other = first.setdefault(table.landmarks[row].tobytes(), row)
+        if other != row and not beside[other + 1 : row + 1].all():
+            what = f"has exactly the labels of line {table.lines[other]} ({table.names[other]})"
+            findings.append(table.finding("warning", "same-labels", what, "look whose they are", row))
+    return findings
+
+
+def _outside(table, landmarks):
+    """A finding for each line with a joint beyond the edge: the one that is farthest."""
+    distance = np.nan_to_num(beyond(landmarks, table.sizes))
+    findings = []
+    for row in np.flatnonzero(distance.max(axis=1) > 0):
+        joint, side = distance[row].argmax(), table.sizes[row].max()
+        far = distance[row, joint]
+        level = "error" if far > side else "warning" if far > OUT * side else "note"
+        others = np.count_nonzero(distance[row]) - 1
+        place, (width, height) = landmarks[row, joint], table.sizes[row]
+        what = f"({place[0]:g}, {place[1]:g}) lies {far:.1f} px outside of the image ({width:g} × {height:g})"
+        what += f", {others} more with it" if others else ""
+        todo = "correct it" if level == "error" else "correct it; it may stay if the joint is really beyond the edge"
+        findings.append(table.finding(level, "outside", what, todo, row, joint))
+    return findings
+
+
+def _lying(table, body, near):
+    """Lines whose x and y are probably exchanged: the image's edges say so, or all others stand upright."""
+    out, turned_out = (
+        (beyond(landmarks, table.sizes) > OUT * table.sizes.max(axis=1)[:, None]).sum(axis=1)
+        for landmarks in (body.landmarks, body.landmarks[..., ::-1])
+    )
+    sure = (out >= 3) & (turned_out == 0) & ~(np.abs(_angle(body) + 90) < 45)
+    todo = "write x before y"
+    what = "joints lie outside of the image, and none would with x and y exchanged"
+    findings = [table.finding("error", "axes", f"{out[row]} {what}", todo, row) for row in np.flatnonzero(sure)]
+    what, todo = "lies with the head to the left, where nearly all others stand", "look whether x and y are exchanged"
+    rows = np.flatnonzero(_alone_to_the_left(body) & ~sure & ~near)
+    return findings + [table.finding("warning", "axes", what, todo, row) for row in rows]
+
+
+def _angle(body):
+    """(M,) degrees: where up points in the picture, 0 to the right, −90 for who stands."""
+    return np.degrees(np.arctan2(body.up[:, 1], body.up[:, 0]))
+
+
+def _alone_to_the_left(body):
+    """(M,) bool: heads to the left of the hips, as x and y exchanged give it, in a set where nearly all stand."""
+    upright = len(body.up) >= FEW and share_towards(body.up, UP) > AGREEMENT
+    return (np.abs(_angle(body)) > 150) & upright
+
+
+def _sides(table, body, near):
+    """Lines whose shoulders and hips disagree about left and right, and those that disagree with nearly all others."""
+    turn = body.turn
+    clear = (np.abs(turn) > OPPOSITE).all(axis=1)
+    twisted = clear & (turn[:, 0] * turn[:, 1] < 0)
+    what, todo = "shoulders and hips disagree about left and right", "look which of them are exchanged"
+    findings = [table.finding("warning", "sides", what, todo, row) for row in np.flatnonzero(twisted)]
+    clear &= ~twisted
+    to_right = (turn[clear, 0] > 0).mean() if clear.any() else 0.5
+    if clear.sum() < FEW or not max(to_right, 1 - to_right) > AGREEMENT:
+        return findings
+    others = clear & ~near & ~_alone_to_the_left(body) & ((turn[:, 0] > 0) != (to_right > 0.5))
+    what = "left and right are the other way round than on nearly all lines"
+    todo = "look whether they are exchanged, or the person turns the back"
+    return findings + [table.finding("warning", "sides", what, todo, row) for row in np.flatnonzero(others)]
+
+
+def _limbs(table, body):
+    """A finding for each line with a limb of impossible length, about the joint whose limbs are all too long."""
+    if len(table) < FEW:
+        return []
+    length = body.lengths / body.size[:, None]
+    most = np.nanquantile(length, 0.95, axis=0, method="lower")  # the lower: one wrong line of a few is not usual
+    times, excess = np.nan_to_num(length / most), np.nan_to_num(length - body.usual)
+    too_long = [((times > factor) & (excess > more), level) for factor, more, level in LONG]
+    findings = []
+    for row in np.flatnonzero(too_long[-1][0].any(axis=1)):
+        limbs, level = next((limbs[row], level) for limbs, level in too_long if limbs[row].any())
+        limb = np.where(limbs, excess[row], -1).argmax()
+        joint = _blamed(table.skeleton, too_long[-1][0][row], limb)
+        names = " to ".join(table.skeleton.limbs[limb])
+        what = f"{names} is {length[row, limb] / body.usual[limb]:.1f} times its usual length"
+        findings.append(table.finding(level, "limb", what, "correct the joint that is off", row, joint))
+    return findings
+
+
+def _blamed(skeleton, too_long, limb):
+    """The end of a limb that has the more limbs that are too long, (L,) bool, and the fewer others; else the outer."""
+
+    def strangeness(joint):
+        own = [bad for bad, ends in zip(too_long, skeleton.limb_indices, strict=True) if joint in ends]
+        return sum(own), sum(own) / len(own)
+
+    inner, outer = skeleton.limb_indices[limb]
+    return inner if strangeness(inner) > strangeness(outer) else outer
