@@ -59,7 +59,11 @@ def _unfilled(about, tensors):
         raise DataError(f"{about['settings']['layers']} layers of {len(tensors)} weights")
     head = ActivityHead(**about["settings"], skeleton=skeleton)
     actions, window = about["actions"], about.get("window", 1)
-    if head.settings["num_actions"] != len(set(actions)) or not all(isinstance(name, str) for name in actions):
+    if (
+        not isinstance(actions, list)
+        or head.settings["num_actions"] != len(set(actions))
+        or not all(isinstance(name, str) for name in actions)
+    ):
         raise DataError(f"{head.settings['num_actions']} classes, actions {actions!r:.80}")
     if not (isinstance(window, int) and 1 <= window <= LONGEST_WINDOW):
         raise DataError(f"window {window!r:.80}")

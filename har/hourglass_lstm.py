@@ -4,8 +4,10 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from har.head import ActivityHead
 from pose.device import autocast
 from pose.errors import DataError
+from pose.hourglass import StackedHourglass
 
 READ_OUT = 3  # the read-out looks at (2·3 + 1)² pixels around the highest one
 
@@ -49,6 +51,10 @@ class HourglassLSTM(nn.Module):
 
     def __init__(self, pose_model, head, chunk=4, bf16=False, keep_statistics=None):
         super().__init__()
+        if not (isinstance(pose_model, StackedHourglass) and isinstance(head, ActivityHead)):
+            raise DataError(
+                "HourglassLSTM(pose_model, head) takes a StackedHourglass and an ActivityHead, in that order"
+            )
         if pose_model.num_joints != head.settings["num_joints"]:
             raise DataError(
                 f"the hourglass predicts {pose_model.num_joints} joints, the head wants {head.settings['num_joints']}"

@@ -23,6 +23,8 @@ SIGNS = {
 
 def plot_strips(annotations, clips, moments=8, skeleton=KINECT20):
     """Each clip as a strip of skeletons at evenly spread moments, all in the clip's own box. Returns the figure."""
+    if not clips:
+        raise DataError("there is no clip to show")
     figure, axes = plt.subplots(
         len(clips), moments, figsize=(1.25 * moments, 1.35 * len(clips)), squeeze=False, layout="constrained"
     )
@@ -96,6 +98,8 @@ def plot_confusion(scores):
 
 def plot_probabilities(moments, actions, at_most=5, ax=None):
     """The probability of the likeliest actions over the frames, from the `Moment`s of a `SlidingWindow`."""
+    if not moments:
+        raise DataError("there is no moment to show")
     ax = ax or plt.subplots(figsize=(9, 2.6), layout="constrained")[1]
     probabilities = np.stack([moment.probabilities for moment in moments])
     for action in np.argsort(-probabilities.max(axis=0))[:at_most]:

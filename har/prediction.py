@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,6 +110,8 @@ class SlidingWindow:
         """
         self.restart()
         frames = read_frames(source) if isinstance(source, (int, str, Path)) else source
+        if not isinstance(frames, Iterable):
+            raise DataError(f"expected a path, a camera's index or a sequence of frames, not {source!r:.80}")
         for frame in frames:
             frame = read_image(frame) if isinstance(frame, (str, Path)) else frame
             yield self.push_frame(frame) if np.ndim(frame) == 3 else self.push_landmarks(frame)

@@ -131,6 +131,8 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
     Returns `ProtocolScores`. Raises DataError where a fold shares clips, or subjects, between training and test, or
     where the two annotations are of different images.
     """
+    if isinstance(seeds, int) or not seeds or not folds:
+        raise DataError("seeds is a sequence of numbers, (0, 1, 2) say, and there is at least one fold")
     folds_of = {seed: folds(seed) if callable(folds) else folds for seed in seeds}
     for fold in (fold for folds in folds_of.values() for fold in folds):
         check_fold(fold)

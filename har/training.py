@@ -16,6 +16,7 @@ from torch.utils.data import BatchSampler, RandomSampler
 from tqdm import tqdm
 
 from har.checkpoints import save_model
+from har.config import HarConfig
 from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import evaluate
 from har.head import ActivityHead
@@ -52,7 +53,7 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     other hyperparameters or data; LossError where the loss is no longer finite; OutOfMemory, which says what batch
     would fit; ImageError for a frame that cannot be read, unless the data set skips such.
     """
-    _check(model, train_data, valid_data)
+    _check(model, train_data, valid_data, config)
     keep_freed_memory()
     device = default_device()
     model.to(device)
@@ -112,7 +113,9 @@ def _devices(device):
     return [device] if device.type == "cuda" else []
 
 
-def _check(model, train_data, valid_data):
+def _check(model, train_data, valid_data, config):
+    if not isinstance(config, HarConfig):
+        raise DataError(f"fit wants a HarConfig, not a {type(config).__name__}")
     if not isinstance(model, (ActivityHead, HourglassLSTM)):
         raise DataError(f"fit wants an ActivityHead or a HourglassLSTM, not a {type(model).__name__}")
     wanted = ClipDataset if isinstance(model, HourglassLSTM) else SequenceDataset

@@ -60,6 +60,10 @@ def filled(path, build, tensors):
 
 def save_model(path, model, skeleton=KINECT20, **about):
     """Writes a `StackedHourglass`: weights, settings, joint names, and whatever JSON-able `about` says of it."""
+    if not isinstance(model, StackedHourglass):
+        raise DataError(
+            f"expected a StackedHourglass, not a {type(model).__name__}; har.save_model writes a recogniser"
+        )
     about = {"kind": "hourglass", "settings": model.settings, "joints": list(skeleton.names), **about}
     save_tensors(path, model.state_dict(), about)
 

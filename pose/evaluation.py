@@ -10,7 +10,7 @@ from pose.geometry import heatmap_to_image
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.loading import Loader
 from pose.metrics import score
-from pose.samples import on_device
+from pose.samples import Samples, on_device
 
 
 def predict_heatmaps(model, image):
@@ -45,6 +45,10 @@ def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=
 
 
 def _check(model, dataset):
+    if not hasattr(model, "num_joints") or not isinstance(dataset, Samples):
+        raise DataError(
+            f"expected a StackedHourglass and a Generic, not {type(model).__name__} and {type(dataset).__name__}"
+        )
     if len(dataset.skeleton) != model.num_joints:
         raise DataError(f"the model predicts {model.num_joints} joints, the data have {len(dataset.skeleton)}")
     about = getattr(model, "about", {})
@@ -63,6 +67,7 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
 
     Raises DataError for an augmented data set, for shards, and what `predict_dataset` raises.
     """
+    _check(model, dataset)
     if isinstance(dataset, IterableDataset):
         raise DataError("evaluate on a Generic; shards are for training")
     if dataset.is_train:

@@ -20,6 +20,7 @@ _EXIF_ORIENTATION = 0x0112
 KINDS = ("JPEG", "PNG", "BMP", "PPM", "GIF", "TIFF", "WEBP", "JPEG2000", "SUN", "AVIF")
 MAX_PIXELS = 2**27  # of an image; decoding more takes memory by the gigabyte
 ENOUGH = 0.8  # pixels, along a side, for each of the crop's: bilinear sampling blurs as much
+ROWS_AT_ONCE = 256
 PART_ALIGNED = 8  # px; so that a part's pixels are averaged in the same squares as those of all the image
 
 
@@ -91,7 +92,7 @@ def decode_picture(encoded, path, shrink=1.0):
     if pixels is None:
         raise _no_image(path)
     if pixels.dtype != np.uint8:
-        pixels = _stretched(pixels.astype(np.float32, copy=False))
+        pixels = _stretched(pixels)
     if reduced == 1:
         height, width = pixels.shape[:2]
     rest = min(step // reduced, _whole(pixels))
@@ -100,11 +101,17 @@ def decode_picture(encoded, path, shrink=1.0):
 
 
 def _stretched(pixels):
-    """Any values as 0 … 255, in place, since such an image can be large."""
-    np.nan_to_num(pixels, copy=False, nan=0, posinf=0, neginf=0)
-    np.maximum(pixels, 0, out=pixels)
-    pixels *= 255 / max(1e-12, float(pixels.max()))
-    return np.round(pixels, out=pixels).astype(np.uint8)
+    """Any values as 0 … 255, some rows at a time, since such an image can be large."""
+    parts = [slice(top, top + ROWS_AT_ONCE) for top in range(0, len(pixels), ROWS_AT_ONCE)]
+    factor = 255 / max(1e-12, *(float(_positive(pixels[part]).max()) for part in parts))
+    stretched = np.empty(pixels.shape, np.uint8)
+    for part in parts:
+        stretched[part] = np.round(_positive(pixels[part]) * factor)
+    return stretched
+
+
+def _positive(pixels):
+    return np.nan_to_num(pixels.astype(np.float32), nan=0, posinf=0, neginf=0).clip(0)
 
 
 def _decoded(encoded, flags):

@@ -125,6 +125,8 @@ def plot_augmented(dataset, index, epochs=12, columns=6):
 
 
 def grid(count, columns, size=2.2):
+    if not count:
+        raise DataError("there is nothing to show")
     rows = -(-count // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(size * columns, size * rows), squeeze=False, layout="constrained"

@@ -48,6 +48,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     cannot be read, unless the configuration says to skip such; FileError where `run_dir` cannot be written.
     """
     _check(model, train_data, valid_data, config)
+    if run_dir is None:
+        raise DataError("run_dir is missing: a folder for this training, pose.new_run('runs') makes one")
     distributed.start()
     steps = _steps(train_data, config)
     keep_freed_memory()
