@@ -4,6 +4,7 @@ import math
 import sys
 import traceback
 import zlib
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -82,8 +83,8 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
         traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with it all memory of this training
         raise
     finally:  # also after an interruption
-        if run_dir is not None and (run_dir / "best.safetensors").exists():
-            best = load_tensors(run_dir / "best.safetensors")[0]
+        with suppress(PoseError if sys.exc_info()[0] else ()):  # then it may be missing, and the first error matters
+            best = load_tensors(run_dir / "best.safetensors")[0] if run_dir else best
         if best:
             model.load_state_dict(best)
             model.eval().actions = train_data.actions
@@ -214,8 +215,10 @@ def _gradients_that_fit(model, batch, config, device):
     clips = len(batch[0])
     fits = largest_that_fits(lambda size: _gradients(model, [part[:size] for part in batch], config, device), clips)
     model.zero_grad()
-    advice = f"batch_size={fits} fits" if fits else "not even one fits; take fewer frames"
-    raise OutOfMemory(f"a batch of {clips} clips does not fit into the memory of {device}: {advice}")
+    advice = f"batch_size={fits} fits" if fits else "not even one fits"
+    raise OutOfMemory(
+        f"a batch of {clips} clips does not fit into the memory of {device}: {advice}. Build the model anew"
+    )
 
 
 def _gradients(model, batch, config, device):

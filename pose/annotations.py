@@ -36,7 +36,8 @@ class AnnotationError(DataError):
         self.faults = faults
         shown = faults[:MAX_FAULTS_SHOWN]
         more = [f"… and {len(faults) - len(shown)} more"] if len(faults) > len(shown) else []
-        super().__init__("\n".join([f"{len(faults)} fault(s) in the {self.what}:", *shown, *more]))
+        hint = ["python -m pose.check looks at the rest of the data, too"] if len(faults) > 1 else []
+        super().__init__("\n".join([f"{len(faults)} fault(s) in the {self.what}:", *shown, *more, *hint]))
 
 
 class Annotations(Mapping):

@@ -87,6 +87,8 @@ class Generic(Samples, Dataset):
         """The crop (inp_res, inp_res, 3) uint8 RGB and the `info` of one image; see `make_crop`."""
         index = range(len(self))[index]  # a negative one counts from the end
         for row in chain(range(index, len(self)), range(index)) if self.is_train else [index]:
+            if self.is_train and self.unreadable[row]:
+                continue
             path, center, scale = self.annotations.paths[row], self.centers[row], self.scales[row]
             try:
                 picture = self._picture(path, center, scale)

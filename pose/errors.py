@@ -1,7 +1,7 @@
 """One family of errors for what a person can mend: each message says what is wrong, where, and what to do.
 
 Each is a built-in error of its kind, too, so `except ValueError` or `except OSError` catches it as well. In a notebook
-the message alone is shown; `%debug` leads to the place where the error arose.
+the message alone is shown.
 """
 
 

@@ -2,9 +2,10 @@
 
 import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
-from pose.errors import DataError, FileError, MissingError
+from pose.errors import DataError, FileError, MissingError, PoseError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -15,15 +16,30 @@ def open_text(path, what, newline=None):
 
     what: how a message calls it. Raises MissingError, FileError where it may not be read, DataError for UTF-16.
     """
-    try:
+    with _readable(path, what):
         with open(path, "rb") as file:
             if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
                 raise DataError(f"{path}: is saved as UTF-16; save it as UTF-8")
         return open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+@contextmanager
+def _readable(path, what):
+    """Explains why a file cannot be read."""
+    try:
+        yield
+    except PoseError:
+        raise
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise MissingError(f"{path}: there is no such {what}; check the path") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def read_bytes(path, what):
+    """What a file holds. Raises MissingError, and FileError where it may not be read; `what` is for the message."""
+    with _readable(path, what):
+        return Path(path).read_bytes()
 
 
 def write_whole(path, content):

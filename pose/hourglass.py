@@ -142,7 +142,7 @@ class StackedHourglass(nn.Module):
         """part(*inputs); where `recompute` is set, without keeping what its gradient needs."""
         if not (self.recompute and self.training and torch.is_grad_enabled()):
             return part(*inputs)
-        contexts = lambda: (nullcontext(), statistics_kept(self))  # noqa: E731
+        contexts = lambda: (nullcontext(), _statistics_kept(self))  # noqa: E731
         return checkpoint(part, *inputs, use_reentrant=False, context_fn=contexts)
 
     def _heatmaps(self, score):
@@ -154,7 +154,7 @@ class StackedHourglass(nn.Module):
 
 
 @contextmanager
-def statistics_kept(model):
+def _statistics_kept(model):
     """Batch norms that compute a batch again do not count it again."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]

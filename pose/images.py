@@ -146,8 +146,9 @@ def _header(encoded, path):
 
 def _has_its_chunks(png):
     """Whether each chunk of a PNG file is as long as it says; OpenCV takes memory for it before it looks."""
-    data, place = png.tobytes(), 8
-    while place + 8 <= len(data):
+    data, place, kind = memoryview(png), 8, b""
+    while kind != b"IEND" and place + 8 <= len(data):
+        kind = bytes(data[place + 4 : place + 8])
         place += 12 + int.from_bytes(data[place : place + 4], "big")
     return place <= len(data)
 

@@ -15,10 +15,10 @@ def interrupted_later():
         yield
         return
     came = []
-    before = signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments))
+    before = signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments)) or signal.SIG_DFL
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came and callable(before):
-        before(*came[0])
+        if came and callable(before):
+            before(*came[0])

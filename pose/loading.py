@@ -1,6 +1,7 @@
 """`Loader`: a `DataLoader` whose processes hand on the project's errors as they are."""
 
 from functools import partial
+from itertools import repeat
 
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
@@ -28,7 +29,7 @@ class Loader(DataLoader):
                     raise batch
                 yield batch
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+            if not str(error).startswith("DataLoader worker (pid"):
                 raise
             raise OutOfMemory(
                 f"a process that loads samples ended ({error}); if it lacked memory take fewer workers, or smaller "
@@ -53,7 +54,7 @@ class _Guarded(Dataset):
 
 
 class _GuardedStream(IterableDataset):
-    """An iterable data set whose error is its last item."""
+    """An iterable data set whose error is its last item, again and again, since an incomplete batch may be dropped."""
 
     def __init__(self, data):
         self.data = data
@@ -65,7 +66,7 @@ class _GuardedStream(IterableDataset):
         try:
             yield from self.data
         except PoseError as error:
-            yield error
+            yield from repeat(error)
 
 
 def _batch_or_error(collate, samples):

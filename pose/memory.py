@@ -2,10 +2,14 @@
 
 import torch
 
+from pose.errors import DataError
+
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")  # of the processor, CUDA, cuDNN and cuBLAS
+
 
 def is_out_of_memory(error):
     """Whether a RuntimeError of PyTorch says that memory is used up, on a GPU or a processor."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def largest_that_fits(attempt, batch):
@@ -21,6 +25,8 @@ def _runs(attempt, size):
     """Whether attempt(size) has enough memory. What it leaves is given back, also to other libraries."""
     try:
         attempt(size)
+    except DataError:  # too small a batch for batch norm
+        return False
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

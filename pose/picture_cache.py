@@ -12,6 +12,8 @@ from safetensors.numpy import load_file, save
 from pose.files import not_written
 from pose.images import ENOUGH, ImageError, Picture
 
+_told = set()  # folders that cannot be written; said once in a process
+
 
 def cached_picture(folder, path, asked, read):
     """The `Picture` that `read()` makes of the image file `path`, from `folder` where it is kept there.
@@ -34,7 +36,9 @@ def cached_picture(folder, path, asked, read):
         try:
             _keep(kept, picture)
         except OSError as error:  # training need not end for that
-            warnings.warn(f"{not_written(kept, error)}; training goes on without it", stacklevel=2)
+            if folder not in _told:
+                _told.add(folder)
+                warnings.warn(f"{not_written(folder, error)}; training goes on without it", stacklevel=2)
         return picture
 
 

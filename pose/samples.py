@@ -21,6 +21,7 @@ from pose.heatmaps import landmarks_to_heatmaps
 from pose.images import ImageError
 from pose.skeleton import KINECT20
 
+ON_BAD_IMAGE = ("raise", "skip")
 NAMED = 8  # images in a message about more
 
 
@@ -115,7 +116,7 @@ class BadImages:
     """
 
     def __init__(self, count, on_bad_image):
-        if on_bad_image not in ("raise", "skip"):
+        if on_bad_image not in ON_BAD_IMAGE:
             raise DataError(f"on_bad_image is 'raise' or 'skip', not {on_bad_image!r}")
         self.on_bad_image = on_bad_image
         self._found = torch.zeros(count, dtype=torch.bool)
@@ -129,7 +130,7 @@ class BadImages:
     def add(self, row, place, error):
         """Raises the error of an image with its place, or remembers the image."""
         if self.on_bad_image == "raise":
-            raise ImageError(f"{place}: {error}") from None
+            raise ImageError(f"{place}: {error}; on_bad_image='skip' leaves such images out") from None
         self._found[row] = True
 
 

@@ -127,16 +127,26 @@ class ShardedGeneric(Samples, IterableDataset):
                 f"{len(self.names)} shards cannot be read by {streams} processes; write smaller ones, or take fewer"
             )
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.names)
-        shards, read = [self.folder / name for name in order[stream::streams]], webdataset.tariterators
+        shards = [self.folder / name for name in order[stream::streams]]
         shuffle = webdataset.shuffle(SHUFFLED, rng=random.Random(f"{self.seed} {self.epoch} {stream}"))
-        passes = (shuffle(read.group_by_keys(read.tar_file_expander(_opened(shards)))) for _ in count())
-        crops = map(self._crop, chain.from_iterable(passes))
-        try:
-            yield from islice((crop for crop in crops if crop), len(self) // streams)
-        except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, PoseError):
-                raise
-            raise DataError(f"{self.folder}: a shard is damaged ({error}); write the shards again") from None
+        passes = (shuffle(_samples(webdataset, shards)) for _ in count())
+        return islice(chain.from_iterable(map(self._crops_of, passes)), len(self) // streams)
+
+    def _crops_of(self, samples):
+        """The crops of one pass over the shards. Raises ImageError where there is none, as in the passes to come."""
+        found = False
+        for sample in samples:
+            try:
+                crop = self._crop(sample)
+            except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+                if isinstance(error, PoseError):
+                    raise
+                raise DataError(f"{sample['__url__']}: is damaged ({error}); write the shards again") from None
+            if crop:
+                found = True
+                yield crop
+        if not found:
+            raise ImageError(f"{self.folder}: not a single image can be read")
 
     def _crop(self, sample):
         """The crop and `info` of an image of a shard; None where it is skipped."""
@@ -161,6 +171,16 @@ class _Crops(IterableDataset):
 
     def __iter__(self):
         return self.data._crops()
+
+
+def _samples(webdataset, shards):
+    """What webdataset reads from these tar files, image after image."""
+    read = webdataset.tariterators
+    for path in shards:
+        try:
+            yield from read.group_by_keys(read.tar_file_expander(_opened([path])))
+        except (tarfile.TarError, EOFError) as error:
+            raise DataError(f"{path}: is damaged ({error.args[0]}); write the shards again") from None
 
 
 def _opened(shards):

@@ -104,6 +104,19 @@ def test_a_skipped_image_does_not_count_in_evaluation(annotations, tmp_path):
     assert scores.counts.tolist() == (whole.counts - 1).tolist()
 
 
+def test_a_validation_without_any_readable_image_is_refused(annotations, tmp_path):
+    config = TrainConfig(**CONFIG, on_bad_image="skip")
+    train_data = config.build_dataset(annotations.select(range(4)), is_train=True)
+    valid_data = config.build_dataset(annotations.select(range(4, 8)), is_train=False)
+    for number in range(4, 8):
+        delete(tmp_path / "images" / f"{number}.jpg")
+    with (
+        pytest.raises(ValueError, match="no validation image can be scored: none could be read"),
+        pytest.warns(UserWarning, match="skipped 4 images"),
+    ):
+        fit(config.build_model(), train_data, valid_data, config, tmp_path / "run")
+
+
 def test_a_training_may_go_on_with_skipping(annotations, tmp_path):
     bad = tmp_path / "images" / "5.jpg"
     with pytest.raises(ImageError):
@@ -123,6 +136,26 @@ def test_bad_images_in_shards(annotations, tmp_path):
     data = TrainConfig(**CONFIG, on_bad_image="skip").build_sharded(tmp_path / "shards")
     assert len(list(data)) == 8
     assert data.unreadable.sum() == 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_shard_ends_the_training_and_is_named(annotations, tmp_path, workers):
+    shard = write_shards(annotations, tmp_path / "shards", images_per_shard=8)[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2 :] = b"\x55" * (len(content) - len(content) // 2)
+    shard.write_bytes(content)
+    config = TrainConfig(**CONFIG | {"batch_size": 3, "workers": workers})
+    valid_data = config.build_dataset(annotations, is_train=False)
+    with pytest.raises(ValueError, match=r"000000\.tar: is damaged .*; write the shards again|000000\.tar: \d\.jpg"):
+        fit(config.build_model(), config.build_sharded(tmp_path / "shards"), valid_data, config, tmp_path / "run")
+
+
+def test_shards_without_any_readable_image_end(annotations, tmp_path):
+    for path in (tmp_path / "images").iterdir():
+        empty(path)
+    write_shards(annotations, tmp_path / "shards")
+    with pytest.raises(ImageError, match="not a single image can be read"):
+        next(iter(TrainConfig(**CONFIG, on_bad_image="skip").build_sharded(tmp_path / "shards")))
 
 
 def test_bad_frames_of_a_clip(annotations, tmp_path):

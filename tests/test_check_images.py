@@ -1,5 +1,6 @@
 """The data check: image files."""
 
+import builtins
 import io
 import os
 import struct
@@ -8,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from test_check import found, people, write_set
 
 from pose.check import check_annotations
@@ -159,3 +160,29 @@ def test_a_link_that_leads_out_of_the_folder_is_an_error_and_not_followed(tmp_pa
     assert [(one.kind, one.line) for one in report.errors] == [("name", ROW + 1)]
     assert "leads out of the image folder by a link" in report.errors[0].what
     assert not report.tables[0].known[ROW]
+
+
+def test_postscript_under_another_name_starts_no_interpreter(check, monkeypatch):
+    def started(*_):
+        raise AssertionError("an interpreter was started")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", started)
+    report = check(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 90 90\n%%EndComments\nshowpage\n")
+    assert [one.kind for one in report.errors] == ["unreadable"]
+
+
+def test_an_image_that_may_not_be_read_does_not_end_the_check(tmp_path, monkeypatch):
+    names, landmarks = people(16)
+    joints = write_set(tmp_path, names, landmarks)
+    (tmp_path / "images" / names[3]).write_bytes((tmp_path / "images" / names[2]).read_bytes())
+    refused = str(tmp_path / "images" / names[3])
+    opened = builtins.open
+
+    def open_or_refuse(path, *more, **options):
+        if str(path) == refused:
+            raise PermissionError(13, "Permission denied", refused)
+        return opened(path, *more, **options)
+
+    monkeypatch.setattr(builtins, "open", open_or_refuse)
+    report = check_annotations(joints, tmp_path / "images")
+    assert [(one.line, one.kind) for one in report.errors] == [(4, "unreadable")]

@@ -56,6 +56,13 @@ def test_a_clips_file_without_clips_or_columns_is_an_error(check_clips, tmp_path
     assert "lacks clip, subject" in report.errors[0].what
 
 
+def test_a_clips_file_in_utf_16_is_an_error(check_clips, tmp_path):
+    names, landmarks = people(16)
+    joints = write_set(tmp_path, names, landmarks)
+    (tmp_path / "clips.csv").write_text("clip,subject,action,first_image,last_image", encoding="utf-16")
+    assert [(one.level, one.kind) for one in check_annotations(joints).findings] == [("error", "encoding")]
+
+
 def test_no_bytes_of_a_clips_file_make_the_check_fail(tmp_path):
     rng = np.random.default_rng(0)
     joints = write_set(tmp_path, *people(32), images=False)
@@ -236,3 +243,24 @@ def _named(order, points, form="{}"):
 
 
 REAL = {"utd_mhad": utd_mhad, "utkinect": utkinect, "lspet": lspet}
+
+
+def test_a_joints_file_without_the_wrong_lines_has_no_error(tmp_path):
+    names, landmarks = people(32)
+    landmarks[[3, 5], 5] += 1000
+    joints = write_set(tmp_path, names, landmarks)
+    joints.write_bytes(b"# by hand\r\n" + joints.read_bytes())
+    report = check_annotations(joints, tmp_path / "images")
+    assert report.write_without_errors(tmp_path / "good.txt") == 2
+    mended = check_annotations(tmp_path / "good.txt", tmp_path / "images")
+    assert mended.ok
+    assert mended.tables[0].names == [name for row, name in enumerate(names) if row not in (3, 5)]
+    with pytest.raises(FileExistsError, match="choose another name"):
+        report.write_without_errors(joints)
+
+
+def test_a_file_that_is_wrong_as_a_whole_is_not_shortened(tmp_path):
+    names, landmarks = people(32)
+    report = check_annotations(write_set(tmp_path, names, landmarks[:, :, ::-1]), tmp_path / "images")
+    with pytest.raises(ValueError, match="concerns the whole file; mend it first"):
+        report.write_without_errors(tmp_path / "good.txt")

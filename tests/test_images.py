@@ -214,3 +214,10 @@ def test_real_photographs_are_read_and_cropped(pose_data):
         crop = warp(image, crop_matrix((width / 2, height / 2), min(height, width) / 200, 20, 64), 64)
         assert image.dtype == crop.dtype == np.uint8
         assert crop[16:48, 16:48].std() > 1
+
+
+def test_bytes_behind_the_end_of_a_png_do_not_matter(tmp_path, write_image):
+    path = write_image("a.png", np.full((20, 30, 3), 7, np.uint8))
+    with open(path, "ab") as file:
+        file.write(b"what some program left here")
+    assert (read_image(path) == 7).all()

@@ -274,6 +274,32 @@ def test_an_impossible_hyperparameter_is_refused(wrong):
         TrainConfig(**wrong)
 
 
+def test_a_trained_model_learns_on_at_another_size(folder, tmp_path):
+    model, _ = train(folder, tmp_path / "small", TrainConfig(**TINY, epochs=1))
+    config = TrainConfig(**TINY | {"inp_res": 128}, epochs=1)
+    data = [
+        config.build_dataset(read_annotations(folder / "train.txt", folder), is_train) for is_train in (True, False)
+    ]
+    fit(model, *data, config, tmp_path / "large")
+    assert Predictor(model).inp_res == 128
+
+
+def test_a_loss_whose_step_is_long_gone_is_an_error_without_names():
+    losses = torch.tensor([1.0, torch.inf, 1.0])
+    error = training_state(TrainConfig(**TINY)).loss_error(losses, {2: ["c.png"]})
+    assert "epoch 1, step 2" in str(error)
+    assert "c.png" not in str(error)
+
+
+def test_the_first_error_is_the_one_that_is_told(folder, tmp_path):
+    def spoil(history):
+        (tmp_path / "run" / "best.safetensors").write_bytes(b"damaged")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=2), on_epoch=spoil)
+
+
 def test_a_run_does_not_go_on_with_other_images(folder, tmp_path):
     config = TrainConfig(**TINY, epochs=1)
     train(folder, tmp_path / "run", config)

@@ -34,7 +34,8 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
     findings = [finding for _, found in read for finding in found]
     if image_dir is not None:
         findings += check_images(tables, image_dir)
-        findings += check_copies(tables, copies([path for table in tables for path in table.paths if path]))
+        readable = [path for table in tables for path, known in zip(table.paths, table.known, strict=True) if known]
+        findings += check_copies(tables, copies(readable))
     beside = Path(joints_txt).with_name("clips.csv")
     clips_csv = clips_csv or (beside if beside.is_file() else None)
     clips_of, found = check_clips(clips_csv, tables) if clips_csv else ([{} for _ in tables], [])

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import traceback
 from pathlib import Path
 
 from pose.check import check_annotations
@@ -45,4 +46,7 @@ if __name__ == "__main__":
         sys.exit(main())
     except (PoseError, OSError) as error:
         print(error, file=sys.stderr)
+        sys.exit(2)
+    except Exception:  # a fault of the check itself must not look like one of the data
+        traceback.print_exc()
         sys.exit(2)

@@ -1,6 +1,5 @@
 """The clips file: its own faults, and how many clips and people each action has."""
 
-import csv
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from pose.annotations import AnnotationError, Annotations
 from pose.check.report import Finding
 from pose.clips import parse_clips
-from pose.errors import MissingError
+from pose.errors import DataError, MissingError
 
 UNEVEN = 10  # times as many clips of one action as of another
 NOT_HERE = "is no image of the joints file"
@@ -34,8 +33,8 @@ def check_clips(clips_csv, tables):
     except AnnotationError as error:
         messages = [fault.removeprefix(f"{file}, line ").partition(": ") for fault in error.faults]
         return [{} for _ in tables], [_finding("clip", int(line), message, file) for line, _, message in messages]
-    except csv.Error as error:
-        finding = Finding("error", "clip", f"is no table ({error})", "save it as comma-separated UTF-8", file)
+    except DataError:
+        finding = Finding("error", "encoding", "is written in UTF-16", "save it as comma-separated UTF-8", file)
         return [{} for _ in tables], [finding]
     clips_of = [clips for clips, _ in parsed]
     clips = {line: clip for some in clips_of for line, clip in some.items()}

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pose.annotations import leaves_folder
 from pose.check.lines import difference, same_name
 from pose.errors import MissingError
-from pose.images import MAX_PIXELS, ImageError, read_picture
+from pose.images import KINDS, MAX_PIXELS, ImageError, read_picture
 
 _EXIF_ORIENTATION = 0x0112
 _PLAIN = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "PPM")  # what Pillow and OpenCV both read
@@ -115,10 +115,11 @@ def _wrong_folder(table, image_dir, there):
 
 def _look_at_all(paths):
     """`Seen` of each path, with a progress bar if it takes more than a second."""
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")  # Pillow's, of large images and damaged EXIF data
         seen = pool.map(_look_at, paths)
-        return list(tqdm(seen, "images", len(paths), leave=False, delay=1, mininterval=0.5, file=sys.stdout, unit=""))
+        bar = sys.stderr if sys.stderr.isatty() else sys.stdout  # a notebook has no terminal, and paints errors red
+        return list(tqdm(seen, "images", len(paths), leave=False, delay=1, mininterval=0.5, file=bar, unit=""))
 
 
 def _look_at(path):
@@ -126,7 +127,7 @@ def _look_at(path):
     try:
         if os.path.getsize(path) == 0:
             return _bad("empty-file", "is an empty file (0 bytes)", "replace the image")
-        with Image.open(path) as image:
+        with Image.open(path, formats=KINDS) as image:  # no other: of PostScript Pillow would start an interpreter
             return _look_inside(image, path)
     except Image.DecompressionBombError as error:
         pixels = int(re.search(r"\d+", str(error))[0])

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from pose.annotations import FARTHEST
 from pose.check.body import beyond, share_towards
 from pose.check.whole import FEW, OUT, UP
 
-ABSURD = 1e6  # px; no image is as large
 LONG = ((2.0, 0.3, "error"), (1.5, 0.1, "warning"))  # times what 95 % of the lines have, and bodies above the median
 OPPOSITE = 0.2  # torsos, of shoulders and of hips: nearer to a side view nothing is said
 AGREEMENT = 0.9  # of the lines: then those that differ are looked at
@@ -13,7 +13,7 @@ AGREEMENT = 0.9  # of the lines: then those that differ are looked at
 
 def remove_absurd(table):
     """Findings of coordinates that no image has; they become NaN."""
-    rows, joints = np.nonzero((np.abs(np.nan_to_num(table.landmarks)) > ABSURD).any(axis=-1))
+    rows, joints = np.nonzero((np.abs(np.nan_to_num(table.landmarks)) > FARTHEST).any(axis=-1))
     findings = []
     for row, joint in zip(rows, joints, strict=True):
         what = "lies at {:.3g}, {:.3g}".format(*table.landmarks[row, joint])

@@ -6,13 +6,12 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from pose.annotations import LINES_AT_ONCE, is_number, leaves_folder, parse_plain
 from pose.check.report import Finding
-from pose.errors import MissingError
+from pose.files import read_bytes
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|NaN|Inf)"
 _EXTENSION = re.compile(r"\.(bmp|exr|gif|hdr|jp2|jpe?g|pgm|png|ppm|tiff?|webp)$", re.IGNORECASE)
@@ -64,11 +63,8 @@ class Table:
 
 
 def read_lines(joints_txt, skeleton):
-    """The `Table` of a joints file, and the findings about its text. Raises MissingError where it is not there."""
-    joints_txt = Path(joints_txt)
-    if not joints_txt.is_file():
-        raise MissingError(f"{joints_txt}: there is no such joints file; check the path")
-    text, findings = _decoded(joints_txt.read_bytes(), str(joints_txt))
+    """The `Table` of a joints file, and the findings about its text. Raises MissingError and FileError."""
+    text, findings = _decoded(read_bytes(joints_txt, "joints file"), str(joints_txt))
     numbered = [(number, line.strip()) for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1)]
     numbered = [(number, line) for number, line in numbered if line and not line.startswith("#")]
     count = 2 * len(skeleton)

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pose.files import write_whole
+from pose.errors import DataError, ExistsError
+from pose.files import read_bytes, write_whole
 from pose.text import printable
 
 LEVELS = ("error", "warning", "note")
@@ -99,6 +100,22 @@ class Report:
         for finding in self.findings:
             groups[finding.level, finding.kind, finding.file].append(finding)
         return groups
+
+    def write_without_errors(self, joints_txt):
+        """Writes the first joints file once more without the lines that have an error; returns how many were left out.
+
+        clips.csv stays as it is: a clip that begins or ends with a line left out needs another first or last image.
+        Raises DataError where an error concerns the whole file, ExistsError where `joints_txt` is there already.
+        """
+        if Path(joints_txt).exists():
+            raise ExistsError(f"{joints_txt} is there already; choose another name")
+        file = self.tables[0].file
+        wrong = {one.line for one in self.errors if one.file == file}
+        if None in wrong:
+            raise DataError(f"{file}: an error concerns the whole file; mend it first")
+        lines = read_bytes(file, "joints file").splitlines(keepends=True)
+        write_whole(joints_txt, b"".join(line for number, line in enumerate(lines, start=1) if number not in wrong))
+        return len(wrong)
 
     def write_json(self, path):
         """Writes all findings, their counts by level and kind, and the files with their counts of images, as ASCII.

@@ -53,5 +53,5 @@ if __name__ == "__main__":
         main()
     except PoseError as error:
         sys.exit(f"{error}")
-    except KeyboardInterrupt:  # `fit` has said how to go on
-        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

@@ -9,6 +9,7 @@ from pose.dataset import Generic
 from pose.errors import DataError
 from pose.hourglass import LOSSES, StackedHourglass
 from pose.hyperparameters import check
+from pose.samples import ON_BAD_IMAGE
 from pose.shards import ShardedGeneric
 from pose.skeleton import KINECT20
 from pose.training.schedule import rate_at
@@ -77,6 +78,8 @@ class TrainConfig:
             raise DataError(f"channels must be even, not {self.channels}")
         if self.loss not in LOSSES:
             raise DataError(f"loss is {' or '.join(map(repr, LOSSES))}, not {self.loss!r}")
+        if self.on_bad_image not in ON_BAD_IMAGE:
+            raise DataError(f"on_bad_image is 'raise' or 'skip', not {self.on_bad_image!r}")
         if self.compile and self.recompute:
             raise DataError("compile and recompute do not go together; leave one off")
 

@@ -5,6 +5,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -37,11 +38,13 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     run_dir: the folder of this training. After each epoch it holds last.safetensors (everything needed to go on),
         best.safetensors (the averaged weights of the epoch with the best validation AUC, for `load_model`) and
         history.csv.
-    resume: go on from last.safetensors; the result is that of a training that was never interrupted.
+    resume: go on from last.safetensors; the result is that of a training that was never interrupted (on a processor to
+        the last bit).
     on_epoch: called with the history after each epoch, to draw curves, say.
     Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors, and `model.about`
     what is known of them: the input size, say, which `Predictor` needs.
-    Where it is interrupted or fails, `model` holds those of the best epoch so far, if one was finished.
+    Where it is interrupted or fails, `model` holds those of the best epoch so far, if one was finished (of several
+    processes under torchrun none does).
     Raises ExistsError where `run_dir` holds a training already and `resume` is false; DataError where model, data
     and configuration do not fit each other, or the training to resume had other hyperparameters or images; LossError
     where the loss is no longer finite; OutOfMemory, which says what batch would fit; ImageError for an image that
@@ -70,6 +73,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
         goodness=lambda row: row["valid_auc"],
         save_best=partial(save_model, skeleton=train_data.skeleton),
     )
+    state.average.about = {}  # what is known of an earlier training
     state.start(run_dir, resume)
     loader = _loader(train_data, config, device)
 
@@ -95,6 +99,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
                     on_epoch(state.history)
     except BaseException as error:
         _leave_usable(model, run_dir, error)
+        if distributed.size() == 1:
+            tell_skipped(train_data, valid_data)
         if isinstance(error, (KeyboardInterrupt, PoseError)):
             traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with it all memory of this training
         del state, network, loader
@@ -107,12 +113,12 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
 
 def _leave_usable(model, run_dir, error):
     """After an interruption or a failure: the best weights so far into the model, and how to go on."""
-    best = run_dir / "best.safetensors"
-    if distributed.size() == 1 and best.exists():
-        weights, model.about = load_tensors(best)
-        model.load_state_dict(weights)
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt) and distributed.rank() == 0:
         print(f"interrupted: {run_dir} keeps all finished epochs; fit(…, resume=True) with it goes on")
+    if distributed.size() == 1:
+        with suppress(PoseError):  # there is none yet, or it is damaged: the first error matters
+            weights, model.about = load_tensors(run_dir / "best.safetensors")
+            model.load_state_dict(weights)
 
 
 def _check(model, train_data, valid_data, config):
@@ -142,9 +148,11 @@ def _check(model, train_data, valid_data, config):
     for data in (train_data, valid_data):
         if len(data.skeleton) != model.num_joints:
             raise DataError(f"the model predicts {model.num_joints} joints, the data have {len(data.skeleton)}")
-        if (data.inp_res, data.out_res, data.sigma) != (config.inp_res, config.out_res, config.sigma):
+        theirs = (data.inp_res, data.out_res, data.sigma, data.bad_images.on_bad_image)
+        if theirs != (config.inp_res, config.out_res, config.sigma, config.on_bad_image):
             raise DataError(
-                "the data have another inp_res, out_res or sigma; make them with config.build_dataset or build_sharded"
+                "the data have another inp_res, out_res, sigma or on_bad_image; make them with config.build_dataset "
+                "or build_sharded"
             )
     images = min(config.batch_size, len(train_data)) // distributed.size()
     check_images((images, 3, config.inp_res, config.inp_res), training=True)
@@ -177,6 +185,8 @@ def _train_epoch(state, network, train_data, loader, steps, device, bf16, bar):
                     raise state.loss_error(losses, dict(newest))
             looks.append(Look(loss, heatmaps, info["tpts"]))
         bar.update(len(crops) * distributed.size())
+    if number + 1 != steps:
+        raise DataError(f"the loader gave {number + 1} of {steps} batches; is a shard damaged?")
     loss = distributed.mean(losses.sum()).item() / steps
     if not math.isfinite(loss):
         raise state.loss_error(losses, dict(newest))
@@ -196,6 +206,8 @@ def _validate(average, valid_data, config, device, bf16):
     scores = distributed.from_first(
         lambda: evaluate(average, valid_data, config.batch_size, config.workers, device, bf16).summary()
     )
+    if math.isnan(scores["auc"]):
+        raise DataError("no validation image can be scored: none could be read, or none has its torso labelled")
     return {f"valid_{name}": value for name, value in scores.items()}
 
 

@@ -69,7 +69,8 @@ class TrainingState:
         wrong = (~losses.isfinite()).nonzero().flatten().tolist()  # none where another process has it
         if wrong:
             where += f", step {wrong[0] + 1}"
-            shown = f" In that step: {', '.join(samples[wrong[0]])}."
+            names = samples.get(wrong[0])
+            shown = f" In that step: {', '.join(names)}." if names else ""
         kept = f"last.safetensors keeps epoch {epoch - 1}" if epoch > 1 else "no epoch was finished"
         return LossError(
             f"the loss is no longer finite in {where}; {kept}. Lower learning_rate (now {self.config.learning_rate}), "

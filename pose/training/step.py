@@ -6,7 +6,6 @@ from pose import distributed
 from pose.device import autocast
 from pose.errors import OutOfMemory
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
-from pose.hourglass import statistics_kept
 from pose.loss import heatmap_loss
 from pose.memory import is_out_of_memory, largest_that_fits
 from pose.metrics import normalised_distances, pck
@@ -28,13 +27,12 @@ def step_that_fits(state, network, crops, tpts, device, bf16):
         gradients(state, network, crops[:size], tpts[:size], device, bf16)
 
     if distributed.size() == 1:  # several processes would have to try together
-        with statistics_kept(state.model):
-            fits = largest_that_fits(attempt, batch)
+        fits = largest_that_fits(attempt, batch)
         state.optimizer.zero_grad()
     advice = f"batch_size={fits} fits" if fits else "take half of it" if distributed.size() > 1 else "not even one fits"
     raise OutOfMemory(
         f"a batch of {batch} images of {state.config.inp_res} px does not fit into the memory of {device}: {advice}. "
-        "recompute=True needs less, too; choose another run_dir"
+        "recompute=True needs less, too. Build the model anew and choose another run_dir"
     )
 
 
