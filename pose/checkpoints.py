@@ -85,7 +85,9 @@ def load_model(path, device="cpu"):
         kind = about.get("kind", "a training to resume")
         raise DataError(f"{path}: holds no hourglass but: {kind}; give best.safetensors of a pose training")
     model = filled(path, lambda: hourglass_of(about["settings"], tensors), tensors)
-    if not (isinstance(about.get("config", {}), dict) and isinstance(about.get("joints", []), list)):
+    joints = about.get("joints", [])
+    named = isinstance(joints, list) and all(isinstance(name, str) for name in joints)
+    if not (named and isinstance(about.get("config", {}), dict)):
         raise DataError(f"{path}: what it says of itself is damaged; take another copy")
     model.about = about
     return model.to(chosen_device(device), memory_format=torch.channels_last)

@@ -86,7 +86,7 @@ def parse_clips(clips_csv, annotations, image_dir=None):
     if rows and all(PurePosixPath(fields["first_image"]) not in row_of for _, fields in rows):
         line, fields = rows[0]
         first = f"first_image {fields['first_image']!r} is no image of the joints file, nor is that of any other clip"
-        faults = [(line, f"{first}; is image_dir the same for both?")]
+        faults = [(line, f"{first}; is image_dir the same for both, and does the clips file belong to it?")]
     if not rows:
         faults.append((1, "holds no clip; add some, or remove the file"))
     return clips, faults
@@ -100,9 +100,10 @@ def _rows_of_file(clips_csv):
         try:
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
             if missing:
-                raise ClipError(
-                    [f"{clips_csv}, line 1: lacks {', '.join(missing)}; its first line must be {','.join(COLUMNS)}"]
-                )
+                todo = f"its first line must be {','.join(COLUMNS)}"
+                if ";" in "".join(reader.fieldnames or []):
+                    todo = "it has semicolons between the columns: write commas"
+                raise ClipError([f"{clips_csv}, line 1: lacks {', '.join(missing)}; {todo}"])
             for row in reader:
                 if "\n" in "".join([*row.pop(None, []), *row.values()]):  # it has swallowed the lines that follow
                     raise csv.Error

@@ -52,7 +52,8 @@ def write_whole(path, content):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(beside, "wb") as file:
+            beside.unlink(missing_ok=True)  # what a kill has left, or a link that somebody has laid there
+            with open(beside, "xb") as file:
                 file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
                 file.flush()
                 os.fsync(file.fileno())

@@ -83,8 +83,8 @@ class StackedHourglass(nn.Module):
         super().__init__()
         if loss not in LOSSES:
             raise DataError(f"loss is {' or '.join(map(repr, LOSSES))}, not {loss!r}")
-        if num_stacks < 1 or num_joints < 1 or channels < 2 or channels % 2 or not sigma > 0:
-            raise DataError("num_stacks, num_joints and sigma must be above 0, and channels even")
+        if num_stacks < 1 or num_joints < 1 or channels < 2 or channels % 2 or not 0 < sigma < 100:
+            raise DataError("num_stacks, num_joints and sigma must be above 0 (sigma below 100), channels even")
         self.settings = dict(num_stacks=num_stacks, num_joints=num_joints, channels=channels, loss=loss, sigma=sigma)
         self.num_stacks, self.num_joints, self.loss, self.sigma = num_stacks, num_joints, loss, sigma
         self.recompute = False

@@ -18,6 +18,7 @@ _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2
 _EXIF_ORIENTATION = 0x0112
 # What both Pillow, which tells the size before anything is decoded, and OpenCV read; the usual ones first.
 KINDS = ("JPEG", "PNG", "BMP", "PPM", "GIF", "TIFF", "WEBP", "JPEG2000", "SUN", "AVIF")
+MAX_BYTES = 2**30  # of a file
 MAX_PIXELS = 2**27  # of an image; decoding more takes memory by the gigabyte
 ENOUGH = 0.8  # pixels, along a side, for each of the crop's: bilinear sampling blurs as much
 ROWS_AT_ONCE = 256
@@ -74,9 +75,13 @@ def read_picture(path, shrink=1.0):
     is decoded at that resolution, which takes a fraction of the time.
     """
     try:
+        if os.path.getsize(path) > MAX_BYTES:
+            raise ImageError(f"{path}: has more than {MAX_BYTES / 1e9:.1f} GB; make it smaller")
         encoded = np.fromfile(os.fspath(path), np.uint8)  # cv2.imread cannot open every non-ASCII path
     except OSError as error:
         raise ImageError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+    except ImageError:
+        raise
     except (TypeError, ValueError):  # no path at all, or a NUL in it
         raise ImageError(f"{path!r:.80}: is not the path of an image") from None
     return decode_picture(encoded, path, shrink)

@@ -4,6 +4,7 @@ Andriluka et al., "2D Human Pose Estimation: New Benchmark and State of the Art 
 """
 
 import re
+import zipfile
 
 import numpy as np
 import torch
@@ -70,6 +71,8 @@ def load_mpii_checkpoint(path, num_joints=20):
 
 def _read(path):
     """{name: tensor} without the wrappings."""
+    if zipfile.is_zipfile(path) and not _is_stored(path):
+        raise DataError(f"{path}: is compressed, as no checkpoint is, and was not loaded")
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -88,6 +91,13 @@ def _read(path):
         raise DataError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
     weights = {str(name).removeprefix("module."): value for name, value in content.items()}
     return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor) and _is_whole(value)}
+
+
+def _is_stored(path):
+    """Whether a zip file holds its parts as they are, so that they take no more memory than the file says."""
+    with zipfile.ZipFile(path) as file:
+        parts = file.infolist()
+    return all(part.compress_type == zipfile.ZIP_STORED and part.file_size == part.compress_size for part in parts)
 
 
 def _is_whole(tensor):

@@ -33,7 +33,7 @@ UNSURE = 0.2  # joints below this share of the highest confidence do not count f
 CALIBRATION_IMAGES = 200
 LARGEST_BOX = 1e6  # px
 LARGEST_INPUT = 4096  # px
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jp2"}
 
 
 @dataclass(frozen=True)

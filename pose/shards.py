@@ -26,6 +26,7 @@ from pose.samples import Samples
 from pose.skeleton import KINECT20
 
 INDEX = "shards.json"
+MOST_IMAGES = 10**7  # of a shard
 SHUFFLED = 200  # images in memory, of which the next is drawn
 
 
@@ -95,7 +96,9 @@ class ShardedGeneric(Samples, IterableDataset):
             self.labelled, self.fingerprint = np.array(about["labelled"], bool), about["fingerprint"]
             if any(Path(name).name != name for name in self.names):
                 raise DataError("a name leads out of the folder")
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            if not all(isinstance(count, int) and 0 < count < MOST_IMAGES for count in about["images"].values()):
+                raise DataError("a shard has an impossible number of images")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(f"{self.folder / INDEX}: is damaged ({error}); write the shards again") from None
         if len(self.labelled) != len(skeleton):
             raise DataError(f"the shards have {len(self.labelled)} joints an image, the skeleton has {len(skeleton)}")
@@ -138,7 +141,7 @@ class ShardedGeneric(Samples, IterableDataset):
         for sample in samples:
             try:
                 crop = self._crop(sample)
-            except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+            except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
                 if isinstance(error, PoseError):
                     raise
                 raise DataError(f"{sample['__url__']}: is damaged ({error}); write the shards again") from None
@@ -178,9 +181,18 @@ def _samples(webdataset, shards):
     read = webdataset.tariterators
     for path in shards:
         try:
+            _refuse_bombs(path)
             yield from read.group_by_keys(read.tar_file_expander(_opened([path])))
         except (tarfile.TarError, EOFError) as error:
             raise DataError(f"{path}: is damaged ({error.args[0]}); write the shards again") from None
+
+
+def _refuse_bombs(path):
+    """Raises TarError for a tar file that is compressed, or whose members are larger than it is."""
+    size = path.stat().st_size if path.exists() else 0
+    with tarfile.open(path, "r:") as tar:
+        if any(member.issparse() or member.size > size for member in tar):
+            raise tarfile.TarError("a member is larger than the file")
 
 
 def _opened(shards):

@@ -7,6 +7,7 @@ from test_check import CLIP, found, people, write_set
 from pose import KINECT20
 from pose.check import check_annotations
 from pose.check.whole import ORDERS
+from pose.clips import write_clips
 
 ROW = 67  # in the middle of a clip in which a person stands and waves
 WIDTH, HEIGHT = 320, 240
@@ -51,7 +52,7 @@ def test_a_coordinate_that_no_image_has_is_an_error_without_images_too(check):
 def test_all_joints_in_one_place_is_an_error_and_four_of_them_a_warning(check):
     def change(landmarks):
         landmarks[ROW] = 100, 90
-        landmarks[ROW + 20, 8:12] = -1
+        landmarks[ROW + 20, 8:12] = 5
 
     report = check(change)
     assert at("one-place", report) == [("error", ROW + 1, ""), ("warning", ROW + 21, "")]
@@ -210,3 +211,57 @@ def test_a_joint_that_is_frozen_while_the_body_moves_is_a_warning(check):
 
 def test_a_few_lines_are_not_judged_by_what_is_usual(check):
     assert check(lambda landmarks: landmarks[:, ::-1], count=8).findings == []
+
+
+def test_without_clips_the_names_tell_where_another_film_begins(tmp_path):
+    names, landmarks = people(800)
+    report = check_annotations(write_set(tmp_path, names, landmarks, images=False, clips=False))
+    assert report.findings == []
+
+
+def test_shares_of_the_image_on_some_lines_only(check):
+    def change(landmarks):
+        landmarks[[ROW, ROW + 30]] /= [WIDTH, HEIGHT]
+
+    report = check(change)
+    assert at("scale", report) == [("error", ROW + 1, ""), ("error", ROW + 31, "")]
+    assert found(report) == {("error", "scale"): 2}
+
+
+def test_shares_from_minus_one_to_one_have_another_advice(check):
+    (finding,) = check(lambda landmarks: landmarks / [WIDTH, HEIGHT] * 2 - 1).errors
+    assert (finding.kind, finding.line) == ("scale", None)
+    assert "from −1 to 1" in finding.what
+    assert "(x + 1) / 2" in finding.todo
+
+
+def test_minus_one_for_no_label_is_a_warning_about_the_file(check):
+    def change(landmarks):
+        landmarks[::4, 9] = -1
+
+    report = check(change)
+    assert found(report) == {("warning", "minus-one"): 1}
+    assert "40 joints lie at (-1, -1)" in report.findings[0].what
+
+
+def test_sides_of_all_people_exchanged_is_a_note(check):
+    report = check(lambda landmarks: landmarks[:, KINECT20.mirrored])
+    assert at("sides", report) == [("note", None, "")]
+    assert "the person's left is at the picture's left" in str(report)
+
+
+def test_a_person_with_other_sides_than_everybody_else_is_a_warning(tmp_path):
+    names, landmarks = people(480)  # six people
+    landmarks[160:240] = landmarks[160:240, KINECT20.mirrored]
+    joints = write_set(tmp_path, names, landmarks, images=False, clips=False)
+    rows = [(f"c{i}", f"person {i // 80}", f"a{i // 8 % 10}", names[i], names[i + 7]) for i in range(0, 480, 8)]
+    write_clips(tmp_path / "clips.csv", rows)
+    told = [one.what for one in check_annotations(joints).findings if "everybody else" in one.what]
+    assert told == ["left and right of 'person 2' are the other way round than everybody else's"]
+
+
+def test_who_stands_still_in_whole_pixels_is_a_warning(check):
+    def change(landmarks):
+        landmarks[ROW - 3 : ROW + 4] = landmarks[ROW].round()
+
+    assert at("frozen", check(change)) == [("warning", ROW - 2, "")]

@@ -4,6 +4,7 @@ import ast
 import builtins
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -75,25 +76,38 @@ def test_the_command_line_shows_the_message_alone(tmp_path):
     assert done.stderr.strip() == "none.txt: there is no such joints file; check the path"
 
 
-def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path):
+@pytest.fixture
+def no_room():
+    """A function after which files can have so many bytes; the system then says what it says of a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path, no_room):
     path = tmp_path / "last.safetensors"
     path.write_bytes(b"the last good one")
-    (tmp_path / "last.safetensors.tmp").symlink_to("/dev/full")
+    no_room(1000)
     with pytest.raises(FileError, match=r"last\.safetensors: cannot be written .* the disk is full: make room"):
         write_whole(path, b"x" * 100_000)
     assert path.read_bytes() == b"the last good one"
-    assert not os.path.lexists(tmp_path / "last.safetensors.tmp")
+    assert [path.name for path in tmp_path.iterdir()] == ["last.safetensors"]
 
 
-def test_a_training_whose_disk_is_full_keeps_the_last_good_state(tmp_path, tiny_annotations):
+def test_a_link_where_a_file_is_prepared_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_bytes(b"kept")
+    (tmp_path / "last.safetensors.tmp").symlink_to(tmp_path / "precious")
+    write_whole(tmp_path / "last.safetensors", b"new")
+    assert (tmp_path / "precious").read_bytes() == b"kept"
+    assert (tmp_path / "last.safetensors").read_bytes() == b"new"
+
+
+def test_a_training_whose_disk_is_full_keeps_the_last_good_state(tmp_path, tiny_annotations, no_room):
     config = TrainConfig(inp_res=64, channels=16, batch_size=2, epochs=3, bf16=False)
     data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
-
-    def fill_the_disk(history):
-        (tmp_path / "run" / "last.safetensors.tmp").symlink_to("/dev/full")
-
     with pytest.raises(FileError, match="the disk is full"):
-        pose.fit(config.build_model(), *data, config, tmp_path / "run", on_epoch=fill_the_disk)
+        pose.fit(config.build_model(), *data, config, tmp_path / "run", on_epoch=lambda history: no_room(1000))
+    no_room(resource.RLIM_INFINITY)
     assert len(load_tensors(tmp_path / "run" / "last.safetensors")[1]["history"]) == 1
     pose.fit(config.build_model(), *data, config, tmp_path / "run", resume=True)
     assert len(load_tensors(tmp_path / "run" / "last.safetensors")[1]["history"]) == 3

@@ -4,11 +4,15 @@ That `load_mpii_checkpoint` refuses a file that asks to run code, and does not r
 """
 
 import ast
+import gzip
+import io
 import pickle
 import struct
 import subprocess
 import sys
+import tarfile
 import time
+import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -261,7 +265,9 @@ def test_refusing_giant_images_takes_no_memory(tmp_path):
 
 OFFLINE = """
 import sys
+import tarfile
 from pathlib import Path
+from importlib.util import find_spec
 
 asked = []
 
@@ -284,6 +290,10 @@ config = pose.TrainConfig(channels=2, inp_res=64, epochs=1, batch_size=4)
 train, valid = prepared.train.select(range(8)), prepared.valid.select(range(4))
 data = config.build_dataset(train, True), config.build_dataset(valid, False)
 pose.fit(config.build_model(), *data, config, out / "pose")
+pose.check_annotations(prepared.joints_txt, prepared.image_dir)
+if find_spec("webdataset"):
+    pose.write_shards(train, out / "shards")
+    assert len(list(config.build_sharded(out / "shards"))) == 8
 predictor = pose.Predictor(out / "pose" / "best.safetensors", flip_test=True)
 
 annotations = pose.read_annotations(prepared.joints_txt, prepared.image_dir)
@@ -392,3 +402,30 @@ def test_the_table_of_a_check_escapes_what_files_say(tmp_path):
     assert "&lt;script&gt;" in page
     assert "<script" not in page
     assert "<img" not in page
+
+
+@pytest.mark.parametrize("kind", ["compressed", "sparse"])
+def test_a_shard_takes_no_more_memory_than_it_has_bytes(tmp_path, tiny_annotations, kind):
+    pytest.importorskip("webdataset")
+    (shard,) = pose.write_shards(tiny_annotations, tmp_path / "shards")
+    if kind == "compressed":
+        shard.write_bytes(gzip.compress(shard.read_bytes()))
+    else:
+        with tarfile.open(shard, "w") as tar:
+            member = tarfile.TarInfo("0.image")
+            member.size = 10
+            tar.addfile(member, io.BytesIO(b"0123456789"))
+        content = bytearray(shard.read_bytes())
+        content[124:136] = b"77777777777\0"  # 8 GB
+        content[148:156] = b" " * 8
+        content[148:156] = f"{sum(content[:512]):06o}\0 ".encode()
+        shard.write_bytes(content)
+    with pytest.raises(PoseError, match="is damaged"):
+        next(iter(pose.ShardedGeneric(tmp_path / "shards", inp_res=64)))
+
+
+def test_a_compressed_checkpoint_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("archive/data.pkl", b"\0" * 10**7)
+    with pytest.raises(PoseError, match="is compressed, as no checkpoint is"):
+        pose.load_mpii_checkpoint(tmp_path / "bomb.pth")

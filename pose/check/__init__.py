@@ -9,7 +9,7 @@ from pose.check.body import Body
 from pose.check.clips import by_row, check_clips
 from pose.check.division import check_copies, check_division
 from pose.check.images import check_images, copies
-from pose.check.labels import believable, check_labels, remove_absurd
+from pose.check.labels import believable, check_labels, check_people, remove_absurd
 from pose.check.lines import read_lines
 from pose.check.motion import check_motion, find_films
 from pose.check.report import Finding, Report
@@ -41,7 +41,9 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
     clips_of, found = check_clips(clips_csv, tables) if clips_csv else ([{} for _ in tables], [])
     findings += found
     for table, clips in zip(tables, clips_of, strict=True):
-        findings += check_landmarks(table, by_row(clips, table))
+        found = check_landmarks(table, by_row(clips, table))
+        whole = any(one.level == "error" and one.line is None for one in found)
+        findings += found if whole else found + check_people(table, clips)
     if valid_txt:
         findings += check_division(*tables, clips_of, clips_csv)
     return Report(findings, tables)
@@ -60,7 +62,9 @@ def check_landmarks(table, clip_of):
         whole, landmarks = check_whole(table)
         findings += whole
         causes = {finding.kind for finding in whole if finding.level != "note"}
-        silent = {"outside", "axes"} if causes & {"image-size", "axes"} else ()
+        silent = {"outside", "axes"} if causes & {"image-size", "axes"} else set()
+        if any((finding.kind, finding.level) == ("image-size", "error") for finding in whole):
+            silent |= {"sides", "limb"}
         if landmarks is None:  # nothing is known of where the joints are
             landmarks = np.full_like(table.landmarks, np.nan)
         possible = believable(landmarks, table.sizes)

@@ -24,7 +24,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     report = check_annotations(args.joints, args.images, args.valid_joints, args.clips)
-    sys.stdout.reconfigure(errors="replace")  # whatever the terminal's letters are
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="replace")  # whatever the terminal's letters are
     print(report)
     if args.out:
         _write(report, args.out)
@@ -47,6 +48,8 @@ if __name__ == "__main__":
     except (PoseError, OSError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
     except Exception:  # a fault of the check itself must not look like one of the data
         traceback.print_exc()
         sys.exit(2)

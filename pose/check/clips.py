@@ -25,7 +25,7 @@ def check_clips(clips_csv, tables):
 
     A clip may lie in any one of the tables. Raises MissingError where there is no such file.
     """
-    file = str(clips_csv)
+    file = str(Path(clips_csv))
     if not Path(clips_csv).is_file():
         raise MissingError(f"{clips_csv}: there is no such clips file; check the path")
     try:

@@ -39,8 +39,10 @@ def _plot_kinds(ax, findings):
         width = np.array([count[kind, level] for kind in kinds], float)
         ax.barh(range(len(kinds)), width, left=start, color=COLORS[level], label=level)
         start += width
+    for place, number in enumerate(start):
+        ax.annotate(f" {number:,.0f}", (number, place), va="center", fontsize=8)
     ax.set_yticks(range(len(kinds)), kinds, fontsize=8)
-    ax.set(xlabel="how many", xscale="symlog", xlim=(0, 2 * max([1, *start])))
+    ax.set(xlabel="how many", xscale="symlog", xlim=(0, 3 * max(start)))
     ax.legend(fontsize=8)
 
 

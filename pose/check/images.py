@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pose.annotations import leaves_folder
 from pose.check.lines import difference, same_name
 from pose.errors import MissingError
-from pose.images import KINDS, MAX_PIXELS, ImageError, read_picture
+from pose.images import KINDS, MAX_BYTES, MAX_PIXELS, ImageError, read_picture
 
 _EXIF_ORIENTATION = 0x0112
 _PLAIN = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "PPM")  # what Pillow and OpenCV both read
@@ -100,13 +100,16 @@ def _names_in(image_dir):
 def _wrong_folder(table, image_dir, there):
     """The finding that no image of the file lies in the folder; it says where the first one does, below it or above."""
     todo = "give the folder that the names are relative to"
+    alike = {same_name(name): name for name in there}.get(same_name(table.names[0]))
+    if alike:
+        todo = f"{table.names[0]} differs in {difference(table.names[0], alike)} alone from {alike}, which is there"
     for name in table.names[:_SHOWN]:
         deeper = [other for other in there if other.endswith(f"/{name}")]
         above = Path(image_dir).parent / name
         if deeper:
             todo += f", perhaps {Path(image_dir) / deeper[0].removesuffix(name)}"
             break
-        if not leaves_folder(name) and above.is_file():
+        if not leaves_folder(name) and os.path.isfile(above):
             todo += f", perhaps {Path(image_dir).parent}"
             break
     what = f"none of its {len(table)} images lies in {image_dir}"
@@ -127,6 +130,8 @@ def _look_at(path):
     try:
         if os.path.getsize(path) == 0:
             return _bad("empty-file", "is an empty file (0 bytes)", "replace the image")
+        if os.path.getsize(path) > MAX_BYTES:
+            return _large(f"has {os.path.getsize(path):,} bytes")
         with Image.open(path, formats=KINDS) as image:  # no other: of PostScript Pillow would start an interpreter
             return _look_inside(image, path)
     except Image.DecompressionBombError as error:
@@ -195,6 +200,13 @@ def copies(paths):
         by_size[os.path.getsize(path)].append(path)
     for size, group in by_size.items():
         for path in group if size and len(group) > 1 else []:
-            with open(path, "rb") as file:
-                by_content[hashlib.blake2b(file.read()).digest()].append(path)
+            by_content[_digest(path)].append(path)
     return [group for group in by_content.values() if len(group) > 1]
+
+
+def _digest(path):
+    digest = hashlib.blake2b()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.digest()

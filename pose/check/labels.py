@@ -1,9 +1,13 @@
 """The labels of one line: outside of the image, all in one place, sides, axes, limbs of impossible length."""
 
+import warnings
+from collections import defaultdict
+
 import numpy as np
 
 from pose.annotations import FARTHEST
-from pose.check.body import beyond, share_towards
+from pose.check.body import Body, beyond, share_towards
+from pose.check.lines import one_a_line
 from pose.check.whole import FEW, OUT, UP
 
 LONG = ((2.0, 0.3, "error"), (1.5, 0.1, "warning"))  # times what 95 % of the lines have, and bodies above the median
@@ -13,12 +17,12 @@ AGREEMENT = 0.9  # of the lines: then those that differ are looked at
 
 def remove_absurd(table):
     """Findings of coordinates that no image has; they become NaN."""
-    rows, joints = np.nonzero((np.abs(np.nan_to_num(table.landmarks)) > FARTHEST).any(axis=-1))
+    absurd = (np.abs(np.nan_to_num(table.landmarks)) > FARTHEST).any(axis=-1)
     findings = []
-    for row, joint in zip(rows, joints, strict=True):
-        what = "lies at {:.3g}, {:.3g}".format(*table.landmarks[row, joint])
-        findings.append(table.finding("error", "outside", what, "correct the number", row, joint))
-    table.landmarks[rows, joints] = np.nan
+    for row in np.flatnonzero(absurd.any(axis=1)):
+        what = "lies at {:.3g}, {:.3g}".format(*table.landmarks[row, absurd[row]][0])
+        findings.append(one_a_line(table, "error", "outside", what, "correct the number", row, absurd[row]))
+    table.landmarks[absurd] = np.nan
     return findings
 
 
@@ -43,7 +47,7 @@ def check_labels(table, landmarks, body, films, silent=()):
         "same-labels": _same_labels(table, films.beside),
         "outside": _outside(table, landmarks),
         "axes": _lying(table, body, near),
-        "sides": _sides(table, body, near),
+        "sides": _sides(table, body, near) + _mirrored(table, body),
         "limb": _limbs(table, body),
     }
     return [finding for kind, findings in checks.items() if kind not in silent for finding in findings]
@@ -146,6 +150,42 @@ def _sides(table, body, near):
     what = "left and right are the other way round than on nearly all lines"
     todo = "look whether they are exchanged, or the person turns the back"
     return findings + [table.finding("warning", "sides", what, todo, row) for row in np.flatnonzero(others)]
+
+
+def _mirrored(table, body):
+    """A note where most people are seen as from behind: so they are in a mirrored picture, too."""
+    turn = body.turn[(np.abs(body.turn) > OPPOSITE).all(axis=1)].mean(axis=1)
+    if len(turn) < FEW or not (turn > 0).mean() > 0.5:
+        return []
+    what = f"on {(turn > 0).mean():.0%} of the lines the person's left is at the picture's left"
+    todo = (
+        "nothing to do where pictures are mirrored or show backs; else left and right are the picture's: exchange them"
+    )
+    return [table.finding("note", "sides", what, todo)]
+
+
+def check_people(table, clips):
+    """Warnings about people whose left is at the other side of the picture than everybody else's.
+
+    clips: {line: `Clip`} of the table's rows, which tell who is who.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # of means and medians of nothing
+        turn = Body(table.landmarks, table.skeleton).turn
+    clear, turns = (np.abs(turn) > OPPOSITE).all(axis=1), defaultdict(list)
+    for clip in clips.values():
+        turns[clip.subject] += (turn[clip.rows][clear[clip.rows]].mean(axis=1) > 0).tolist()
+    share = {subject: np.mean(some) for subject, some in turns.items() if len(some) >= FEW}
+    settled = {subject: one for subject, one in share.items() if max(one, 1 - one) > AGREEMENT}
+    if len(settled) < 3 or len(settled) < len(share):  # people turn round in this set
+        return []
+    usual = np.median([one > 0.5 for one in settled.values()])
+    what, todo = (
+        "left and right of {!r} are the other way round than everybody else's",
+        "look whether they are exchanged",
+    )
+    others = [subject for subject, one in settled.items() if (one > 0.5) != usual]
+    return [table.finding("warning", "sides", what.format(subject), todo) for subject in others]
 
 
 def _limbs(table, body):

@@ -13,11 +13,11 @@ from pose.annotations import LINES_AT_ONCE, is_number, leaves_folder, parse_plai
 from pose.check.report import Finding
 from pose.files import read_bytes
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf|NaN|Inf)"
 _EXTENSION = re.compile(r"\.(bmp|exr|gif|hdr|jp2|jpe?g|pgm|png|ppm|tiff?|webp)$", re.IGNORECASE)
 _SEPARATED = {  # style: what the lines of such a file are said to have
     "semicolons": "semicolons between the fields",
     "commas": "commas between the fields",
+    "tabs": "empty cells between tabs",
     "decimal commas": "commas for decimal points",
     "mixed": "several kinds of separators",
 }
@@ -89,7 +89,7 @@ def read_lines(joints_txt, skeleton):
         todo = f"write lines of an image name and {count} numbers"
         findings.append(table.finding("error", "empty", "holds no image", todo))
     if any("\t" in line for _, line in numbered):
-        findings.append(table.finding("note", "tabs", "has tabs between the fields", "nothing: they are read"))
+        findings.append(table.finding("note", "tabs", "has tabs between the fields", "nothing to do: they are read"))
     findings += _separators(table, styles) + _faults(table, faults) + _not_finite(table) + _names(table)
     return table, findings
 
@@ -103,14 +103,14 @@ def _decoded(content, file):
     else:
         if content.startswith(codecs.BOM_UTF8):
             what = "begins with a byte order mark"
-            findings.append(Finding("note", "encoding", what, "nothing: it is skipped", file, 1))
+            findings.append(Finding("note", "encoding", what, "nothing to do: it is skipped", file, 1))
         text = content.decode("utf-8-sig", "surrogateescape")
         if re.search("[\udc80-\udcff]", text):
             what = "holds characters that are not UTF-8"
             findings.append(Finding("warning", "encoding", what, "save it as UTF-8, or rename the images", file))
     if "\r" in text:
         ends = "Windows" if "\r\n" in text else "old Mac"
-        findings.append(Finding("note", "line-ends", f"has {ends} line ends", "nothing: they are read", file))
+        findings.append(Finding("note", "line-ends", f"has {ends} line ends", "nothing to do: they are read", file))
     if "\0" in text:
         findings.append(Finding("error", "encoding", "holds zero bytes", "it is damaged: write it anew", file))
     return text, findings
@@ -146,12 +146,12 @@ def _cells(separator):
     """A function that splits a line as a table program writes it: an empty cell is no label."""
 
     def split(line, count):
-        if line.count(separator) > count:
-            line = line.removesuffix(separator)
-        name, *numbers = (cell.strip() for cell in line.rsplit(separator, count))
-        if sum(map(bool, numbers)) < 2:
+        while line.count(separator) > count and line.endswith(separator):  # empty columns behind
+            line = line.removesuffix(separator).rstrip(" ")
+        name, *numbers = (cell.strip(" \"'") for cell in line.rsplit(separator, count))
+        if sum(map(bool, numbers)) < 2 or name.endswith(separator):
             return None
-        return [name.strip('"'), *((number or "nan").replace(",", ".") for number in numbers)]
+        return [name, *((number or "nan").replace(",", ".") for number in numbers)]
 
     return split
 
@@ -162,14 +162,15 @@ def _decimal_commas(line, count):
 
 
 def _mixed(line, count):
-    found = re.fullmatch(rf"(.+?)((?:[\s,;]+(?:{_NUMBER})){{{count}}})[\s,;]*", line)
-    return found and [found[1], *re.split(r"[\s,;]+", found[2].strip(" \t,;"))]
+    fields = re.split(r"[\s,;]+", line.strip(" \t,;"))
+    return [" ".join(fields[:-count]), *fields[-count:]]
 
 
 _STYLES = {
     "": _blanks,
     "semicolons": _cells(";"),
     "commas": _cells(","),
+    "tabs": _cells("\t"),
     "decimal commas": _decimal_commas,
     "mixed": _mixed,
 }
@@ -235,15 +236,27 @@ def _not_finite(table):
     findings, landmarks = [], table.landmarks
     infinite = np.isinf(landmarks).any(axis=-1)
     half = np.isnan(landmarks).sum(axis=-1) == 1
-    for row, joint in np.argwhere(infinite):
-        what, todo = "a coordinate is infinite", "write pixels, or 'nan nan' for a joint without label"
-        findings.append(table.finding("error", "infinite", what, todo, row, joint))
-    for row, joint in np.argwhere(half & ~infinite):
-        what, todo = "only one of x and y is nan", "write both, or 'nan nan'"
-        findings.append(table.finding("error", "half", what, todo, row, joint))
-    unlabelled = infinite | np.isnan(landmarks).any(axis=-1) | (landmarks == 0).all(axis=-1)
+    for kind, wrong, what, todo in (
+        ("infinite", infinite, "a coordinate is infinite", "write pixels, or 'nan nan' for a joint without label"),
+        ("half", half & ~infinite, "only one of x and y is nan", "write both, or 'nan nan'"),
+    ):
+        findings += [
+            one_a_line(table, "error", kind, what, todo, row, wrong[row]) for row in np.flatnonzero(wrong.any(1))
+        ]
+    minus_one = (landmarks == -1).all(axis=-1)
+    if minus_one.any():
+        what, todo = f"{minus_one.sum():,} joints lie at (-1, -1)", "write 'nan nan' for a joint without label"
+        findings.append(table.finding("warning", "minus-one", what, todo))
+    unlabelled = minus_one | infinite | np.isnan(landmarks).any(axis=-1) | (landmarks == 0).all(axis=-1)
     landmarks[unlabelled] = np.nan
     return findings
+
+
+def one_a_line(table, level, kind, what, todo, row, joints):
+    """The finding about the joints (K,) bool of a line: it names the first, and how many there are more."""
+    first, *more = np.flatnonzero(joints)
+    what += f", {len(more)} more with it" if more else ""
+    return table.finding(level, kind, what, todo, row, first)
 
 
 def same_name(name):

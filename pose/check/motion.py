@@ -1,5 +1,6 @@
 """Neighbouring frames: sides and axes that change in between, jumps, and joints that stand still."""
 
+import re
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ BACK = 0.25  # of the jump: as near are the frames before and after it to each o
 FROZEN = 5  # lines
 RARE = 0.05  # of the steps: joints that stay exactly where they are more often have been drawn so
 MOVED = 0.1  # torsos that the joints move meanwhile, on average
+
+
+_NUMBER = re.compile(r"\d+(?=(\.\w+)?$)")  # at the end of an image's name
 
 
 class Films(NamedTuple):
@@ -42,6 +46,8 @@ def find_films(table, body, clip_of):
     _, folder_of = np.unique(folders, return_inverse=True)
     beside = np.zeros(len(table), bool)
     beside[1:] = (np.diff(folder_of) == 0) & (np.diff(clip_of) == 0)
+    _, film_of = np.unique([_NUMBER.sub("", name) for name in table.names], return_inverse=True)
+    beside[1:] &= (np.diff(film_of) == 0) | (clip_of[1:] >= 0)  # without clips, names tell where another film begins
     torso = np.where(body.torso > 0, body.torso, np.nan)  # 0 where all joints lie in one place
     unit = np.fmin(torso, np.concatenate([[np.nan], torso[:-1]]))
     landmarks = body.landmarks
@@ -151,7 +157,9 @@ def _frozen(table, landmarks, films):
     findings, labelled = [], np.isfinite(step).any(axis=1)
     for start, end in _runs(whole & labelled & equal.any(axis=1)):
         what = f"the whole pose is exactly the same on {end - start + 1} lines, to line {table.lines[end - 1]}"
-        findings.append(table.finding("error", "frozen", what, "label them anew, or leave them out", start - 1))
+        whole_pixels = (landmarks[start][np.isfinite(landmarks[start])] % 1 == 0).all()  # then somebody may stand still
+        level = "warning" if whole_pixels else "error"
+        findings.append(table.finding(level, "frozen", what, "label them anew, or leave them out", start - 1))
     equal[whole] = False
     often = equal.sum(axis=0) > RARE * max(1, beside.sum())
     path = np.concatenate([[0], np.cumsum(np.nan_to_num(np.nanmean(step, axis=1)))])

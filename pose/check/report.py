@@ -92,6 +92,8 @@ class Report:
                 rows.append([level, kind, Path(file).name, f"… and {len(findings) - ROWS_PER_KIND:,} more", "", ""])
         head = "".join(f"<th>{title}</th>" for title in ("level", "kind", "file", "where", "what", "what to do"))
         body = "".join("<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        if not rows:
+            return f"<p>Nothing found. {_escaped(self.summary)}</p>"
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{_escaped(self.summary)}</p>"
 
     def _groups(self):

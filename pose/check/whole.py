@@ -5,6 +5,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 
 from pose.check.body import Body, beyond, share_towards
 
+TINY = 16  # px; in a smaller image these may be pixels
 FEW = 10  # lines; fewer do not tell what is usual
 LINES_FOR_ORDER = 2000
 WRONG_ORDER = 1.5  # limbs, in edges of the shortest tree: right orders have 1.0–1.3, drawn ones above 1.65
@@ -33,6 +34,9 @@ def check_whole(table):
     findings += cause
     if landmarks is None:
         return findings, None
+    if not cause:
+        cause, landmarks = _normalised_lines(table, landmarks)
+        findings += cause
     for check in (_order, _axes):
         cause, landmarks = check(table, landmarks)
         findings += cause
@@ -61,9 +65,25 @@ def _normalised(table, landmarks):
     inside = landmarks[np.isfinite(landmarks)]
     if not (np.quantile(np.abs(inside), 0.99) <= 1.5 and np.ptp(inside) > 0):
         return [], landmarks
-    todo = "multiply x by the image's width and y by its height"
-    finding = table.finding("error", "scale", "coordinates go from 0 to 1: they are shares of the image", todo)
+    if np.quantile(inside, 0.01) < -0.5:
+        what, todo = "coordinates go from −1 to 1", "write (x + 1) / 2 times the image's width, and y likewise"
+        landmarks = (landmarks + 1) / 2
+    else:
+        what, todo = "coordinates go from 0 to 1", "multiply x by the image's width and y by its height"
+    finding = table.finding("error", "scale", f"{what}: they are shares of the image", todo)
     return [finding], landmarks * table.sizes[:, None] if table.known.any() else None
+
+
+def _normalised_lines(table, landmarks):
+    """Lines whose coordinates go from 0 to 1 where the others' do not; their landmarks become NaN."""
+    reach = np.nanmax(np.abs(landmarks), axis=(1, 2))
+    spread = (np.nanmax(landmarks, axis=1) - np.nanmin(landmarks, axis=1)).max(axis=1)
+    large = np.where(table.known, table.sizes.max(axis=1), np.nanmedian(reach)) > TINY
+    rows = np.flatnonzero((reach <= 1.5) & (spread > 0) & large)
+    what, todo = "all coordinates lie between −1.5 and 1.5", "are they shares of the image? Write pixels"
+    landmarks = landmarks.copy()
+    landmarks[rows] = np.nan
+    return [table.finding("error", "scale", what, todo, row) for row in rows], landmarks
 
 
 def _order(table, landmarks):

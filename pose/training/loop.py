@@ -27,6 +27,7 @@ from pose.training.config import TrainConfig
 from pose.training.state import TrainingState
 from pose.training.step import Look, step_that_fits
 
+KINDS = {"StackedHourglass": StackedHourglass, "Generic": Samples, "TrainConfig": TrainConfig}
 LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
 
 
@@ -124,15 +125,15 @@ def _leave_usable(model, run_dir, error):
 def _check(model, train_data, valid_data, config):
     """Refuses a model, data and a configuration that do not fit each other."""
     for wanted, found in (
-        (StackedHourglass, model),
-        (Samples, train_data),
-        (Samples, valid_data),
-        (TrainConfig, config),
+        ("StackedHourglass", model),
+        ("Generic", train_data),
+        ("Generic", valid_data),
+        ("TrainConfig", config),
     ):
-        if not isinstance(found, wanted):
+        if not isinstance(found, KINDS[wanted]):
             raise DataError(
-                f"fit(model, train_data, valid_data, config, run_dir) wants a {wanted.__name__}, not a "
-                f"{type(found).__name__}; data sets are made by config.build_dataset(annotations, is_train=…)"
+                f"fit(model, train_data, valid_data, config, run_dir) wants a {wanted}, not {found!r:.60}: "
+                "config.build_model() and config.build_dataset(annotations, is_train=…) make model and data"
             )
     for name in ("num_stacks", "channels", "loss", "sigma"):
         if model.settings[name] != getattr(config, name):

@@ -5,6 +5,7 @@ import io
 import json
 from copy import deepcopy
 from dataclasses import asdict
+from functools import partial
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -83,6 +84,8 @@ class TrainingState:
         if not distributed.from_first(last.exists):
             self._refuse_results(run_dir)
             self._clean(run_dir)
+            if resume and distributed.rank() == 0:
+                print(f"nothing to resume in {run_dir}: a new training begins")
             if distributed.rank() == 0:
                 self.save(run_dir)  # the untrained state: even an interrupted first epoch can be resumed
             return
@@ -97,7 +100,7 @@ class TrainingState:
         if about["history"] and not distributed.from_first(best.exists):
             raise MissingError(f"{best} is gone; the training cannot go on without it")
         if about["history"]:
-            distributed.from_first(lambda: load_tensors(best)[1])  # where it is damaged, say so before training on
+            distributed.from_first(partial(self._check_best, best))  # where it is damaged, say so before training on
         self._check_same(last, about.get("config"))
         try:
             self._take_up(tensors, about["history"])
@@ -107,6 +110,12 @@ class TrainingState:
         self._clean(run_dir)
         if self.history and distributed.rank() == 0:
             write_whole(run_dir / "history.csv", _as_csv(self.history))  # somebody may have changed it
+
+    def _check_best(self, path):
+        """Raises DataError where the file holds other weights than this model's."""
+        tensors, wanted = load_tensors(path)[0], self.average.state_dict()
+        if {name: tensor.shape for name, tensor in tensors.items()} != {name: wanted[name].shape for name in wanted}:
+            raise DataError(f"{path}: holds other weights than this training's; put the file back, or begin anew")
 
     def _clean(self, run_dir):
         """Deletes what a kill may have left."""
@@ -126,8 +135,10 @@ class TrainingState:
         self.model.load_state_dict(_part(tensors, "model"))
         self.average.load_state_dict(_part(tensors, "average"))
         self._restore_optimizer(_part(tensors, "optimizer"))
-        if history and not (all(row["epoch"] for row in history) and self.optimizer.state_dict()["state"]):
+        learnt = self.optimizer.state_dict()["state"].values()
+        if history and not (learnt and all({"step", "exp_avg", "exp_avg_sq"} <= set(part) for part in learnt)):
             raise DataError("the optimiser's state is missing")
+        [float(self.goodness(row)) + row["epoch"] for row in history]
         self.history = history
 
     def _restore_optimizer(self, tensors):
