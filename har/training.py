@@ -25,7 +25,7 @@ from har.hourglass_lstm import HourglassLSTM
 from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
 from pose.device import default_device, keep_freed_memory
-from pose.errors import DataError, OutOfMemory, PoseError
+from pose.errors import DataError, Interrupted, OutOfMemory, PoseError
 from pose.heatmaps import landmarks_to_heatmaps
 from pose.loading import Loader
 from pose.loss import heatmap_loss
@@ -81,6 +81,9 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
                 bar.set_postfix(shown, refresh=False)
     except (KeyboardInterrupt, PoseError) as error:
         traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with it all memory of this training
+        if isinstance(error, KeyboardInterrupt):
+            kept = f"{run_dir} keeps all finished epochs; fit(…, resume=True) with it goes on" if run_dir else ""
+            raise Interrupted(kept) from None
         raise
     finally:  # also after an interruption
         with suppress(PoseError if sys.exc_info()[0] else ()):  # then it may be missing, and the first error matters

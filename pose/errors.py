@@ -5,11 +5,17 @@ the message alone is shown.
 """
 
 
-class PoseError(Exception):
-    """Whatever the project finds wrong with data, files, settings or the machine."""
-
+class _MessageAlone:
     def _render_traceback_(self):  # what IPython shows
         return [f"{type(self).__name__}: {self}"]
+
+
+class PoseError(_MessageAlone, Exception):
+    """Whatever the project finds wrong with data, files, settings or the machine."""
+
+
+class Interrupted(_MessageAlone, KeyboardInterrupt):
+    """A training that somebody has interrupted, with how to go on."""
 
 
 class DataError(PoseError, ValueError):

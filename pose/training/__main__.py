@@ -53,5 +53,5 @@ if __name__ == "__main__":
         main()
     except PoseError as error:
         sys.exit(f"{error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    except KeyboardInterrupt as error:
+        sys.exit(f"interrupted: {error}")

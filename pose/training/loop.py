@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pose import distributed
 from pose.checkpoints import load_tensors, save_model
 from pose.device import compiles, default_device, has_bf16, keep_freed_memory, one_thread, tuned
-from pose.errors import DataError, PackageError, PoseError
+from pose.errors import DataError, Interrupted, PackageError, PoseError
 from pose.evaluation import evaluate
 from pose.hourglass import StackedHourglass, check_images
 from pose.loading import Loader
@@ -99,12 +99,14 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
                 if on_epoch:
                     on_epoch(state.history)
     except BaseException as error:
-        _leave_usable(model, run_dir, error)
+        _leave_usable(model, run_dir)
         if distributed.size() == 1:
             tell_skipped(train_data, valid_data)
         if isinstance(error, (KeyboardInterrupt, PoseError)):
             traceback.clear_frames(error.__traceback__)  # a notebook keeps it, and with it all memory of this training
         del state, network, loader
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"{run_dir} keeps all finished epochs; fit(…, resume=True) with it goes on") from None
         raise
     best, model.about = distributed.from_first(lambda: load_tensors(run_dir / "best.safetensors"))
     model.load_state_dict(best)
@@ -112,10 +114,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     return state.history
 
 
-def _leave_usable(model, run_dir, error):
-    """After an interruption or a failure: the best weights so far into the model, and how to go on."""
-    if isinstance(error, KeyboardInterrupt) and distributed.rank() == 0:
-        print(f"interrupted: {run_dir} keeps all finished epochs; fit(…, resume=True) with it goes on")
+def _leave_usable(model, run_dir):
+    """After an interruption or a failure: the best weights so far into the model."""
     if distributed.size() == 1:
         with suppress(PoseError):  # there is none yet, or it is damaged: the first error matters
             weights, model.about = load_tensors(run_dir / "best.safetensors")
