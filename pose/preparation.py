@@ -1,6 +1,7 @@
 """From a joints file to a training and a validation set that share no person, kept as two joints files."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import Annotations, as_annotations, read_annotations, relative_name, write_annotations
 from pose.clips import parse_clips, report
-from pose.errors import DataError, MissingError
+from pose.errors import DataError, MissingError, PoseError
 from pose.files import write_whole
 
 PROJECT = Path(__file__).parents[1]
@@ -116,11 +117,16 @@ def prepared(out_dir):
     if not (out_dir / "valid.txt").exists():
         raise MissingError(f"{joints_txt} could not be prepared; mend it and prepare it again")
     train, valid = (read_annotations(out_dir / name, image_dir) for name in ("train.txt", "valid.txt"))
-    if joints_txt.exists():  # messages name the lines of the file that a person can mend
-        whole = read_annotations(joints_txt)
-        line_of = dict(zip(whole.paths, whole.lines, strict=True))
-        for part in (train, valid):
-            names = [relative_name(path, image_dir) for path in part.paths]
-            if all(name in line_of for name in names):
-                part.source, part.lines = joints_txt, np.array([line_of[name] for name in names])
+    with suppress(PoseError):  # it may have been changed since, or be gone
+        _name_lines_of(joints_txt, train, valid, image_dir)
     return Prepared(train, valid, image_dir, joints_txt)
+
+
+def _name_lines_of(joints_txt, train, valid, image_dir):
+    """Lets messages about train and valid name the lines of the file that they come from, which a person can mend."""
+    whole = read_annotations(joints_txt)
+    line_of = dict(zip(whole.paths, whole.lines, strict=True))
+    for part in (train, valid):
+        names = [relative_name(path, image_dir) for path in part.paths]
+        if all(name in line_of for name in names):
+            part.source, part.lines = joints_txt, np.array([line_of[name] for name in names])

@@ -1,6 +1,7 @@
 """Splits that share no person, the folders of trainings, and weights on disk."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +96,18 @@ def test_what_was_prepared_is_found_again_and_shares_no_subject(own_data, seed):
     for part, again in ((train, again_train), (valid, again_valid)):
         assert list(again) == list(part)
         np.testing.assert_array_equal(again.landmarks, part.landmarks)
+
+
+def test_what_was_prepared_names_the_lines_of_the_users_own_file(own_data):
+    prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+    valid = prepared(own_data / "out").valid
+    lines = (own_data / "joints.txt").read_text().splitlines()
+    for row, path in enumerate(valid.paths):
+        file, _, line = valid.place(row).rpartition(", line ")
+        assert file == str((own_data / "joints.txt").resolve())
+        assert lines[int(line) - 1].startswith(Path(path).name)
+    (own_data / "joints.txt").write_text("broken")
+    assert prepared(own_data / "out").valid.place(0).startswith(str(own_data / "out" / "valid.txt"))
 
 
 def test_without_clips_the_split_is_by_image(own_data):
