@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -76,20 +77,25 @@ def test_the_command_line_shows_the_message_alone(tmp_path):
     assert done.stderr.strip() == "none.txt: there is no such joints file; check the path"
 
 
-@pytest.fixture
-def no_room():
-    """A function after which files can have so many bytes; the system then says what it says of a full disk."""
+@contextmanager
+def no_room(most=50_000):
+    """No file can have more bytes meanwhile; the system then says so, as it does of a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path, no_room):
+def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path):
     path = tmp_path / "last.safetensors"
     path.write_bytes(b"the last good one")
-    no_room(1000)
-    with pytest.raises(FileError, match=r"last\.safetensors: cannot be written .* the disk is full: make room"):
-        write_whole(path, b"x" * 100_000)
+    with (
+        no_room(),
+        pytest.raises(FileError, match=r"last\.safetensors: cannot be written .* the disk is full: make room"),
+    ):
+        write_whole(path, b"x" * 10_000_000)
     assert path.read_bytes() == b"the last good one"
     assert [path.name for path in tmp_path.iterdir()] == ["last.safetensors"]
 
@@ -102,12 +108,16 @@ def test_a_link_where_a_file_is_prepared_is_not_followed(tmp_path):
     assert (tmp_path / "last.safetensors").read_bytes() == b"new"
 
 
-def test_a_training_whose_disk_is_full_keeps_the_last_good_state(tmp_path, tiny_annotations, no_room):
+def test_a_training_whose_disk_is_full_keeps_the_last_good_state(tmp_path, tiny_annotations):
     config = TrainConfig(inp_res=64, channels=16, batch_size=2, epochs=3, bf16=False)
     data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
-    with pytest.raises(FileError, match="the disk is full"):
-        pose.fit(config.build_model(), *data, config, tmp_path / "run", on_epoch=lambda history: no_room(1000))
-    no_room(resource.RLIM_INFINITY)
+    with ExitStack() as stack:
+
+        def fill_the_disk(history):
+            stack.enter_context(no_room())
+
+        with pytest.raises(FileError, match="the disk is full"):
+            pose.fit(config.build_model(), *data, config, tmp_path / "run", on_epoch=fill_the_disk)
     assert len(load_tensors(tmp_path / "run" / "last.safetensors")[1]["history"]) == 1
     pose.fit(config.build_model(), *data, config, tmp_path / "run", resume=True)
     assert len(load_tensors(tmp_path / "run" / "last.safetensors")[1]["history"]) == 3
