@@ -9,6 +9,7 @@ Learning", 2019).
 import json
 import random
 import tarfile
+from functools import cache
 from importlib import import_module
 from itertools import chain, count, islice
 from pathlib import Path
@@ -187,6 +188,7 @@ def _samples(webdataset, shards):
             raise DataError(f"{path}: is damaged ({error.args[0]}); write the shards again") from None
 
 
+@cache  # once in a process, not in each epoch
 def _refuse_bombs(path):
     """Raises TarError for a tar file that is compressed, or whose members are larger than it is."""
     size = path.stat().st_size if path.exists() else 0

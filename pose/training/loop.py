@@ -27,7 +27,6 @@ from pose.training.config import TrainConfig
 from pose.training.state import TrainingState
 from pose.training.step import Look, step_that_fits
 
-KINDS = {"StackedHourglass": StackedHourglass, "Generic": Samples, "TrainConfig": TrainConfig}
 LOOK_EVERY = 10  # steps between two looks at the training batch's loss and PCK
 
 
@@ -124,13 +123,13 @@ def _leave_usable(model, run_dir):
 
 def _check(model, train_data, valid_data, config):
     """Refuses a model, data and a configuration that do not fit each other."""
-    for wanted, found in (
-        ("StackedHourglass", model),
-        ("Generic", train_data),
-        ("Generic", valid_data),
-        ("TrainConfig", config),
+    for found, kind, wanted in (
+        (model, StackedHourglass, "StackedHourglass"),
+        (train_data, Samples, "Generic"),
+        (valid_data, Samples, "Generic"),
+        (config, TrainConfig, "TrainConfig"),
     ):
-        if not isinstance(found, KINDS[wanted]):
+        if not isinstance(found, kind):
             raise DataError(
                 f"fit(model, train_data, valid_data, config, run_dir) wants a {wanted}, not {found!r:.60}: "
                 "config.build_model() and config.build_dataset(annotations, is_train=…) make model and data"

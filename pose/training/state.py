@@ -138,7 +138,8 @@ class TrainingState:
         learnt = self.optimizer.state_dict()["state"].values()
         if history and not (learnt and all({"step", "exp_avg", "exp_avg_sq"} <= set(part) for part in learnt)):
             raise DataError("the optimiser's state is missing")
-        [float(self.goodness(row)) + row["epoch"] for row in history]
+        for row in history:  # one that lacks either raises
+            float(self.goodness(row)), int(row["epoch"])
         self.history = history
 
     def _restore_optimizer(self, tensors):
