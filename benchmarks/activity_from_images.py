@@ -20,7 +20,7 @@ from pose_accuracy import processor
 
 import har
 import pose
-from pose.device import default_device, has_bf16
+from pose.runtime.device import default_device, has_bf16
 
 PRECISION = "bf16" if has_bf16(default_device()) else "fp32"
 TEST = ("s2", "s4", "s6")

@@ -19,7 +19,7 @@ from pose.check.body import Body
 from pose.check.clips import by_row, check_clips
 from pose.check.images import check_images
 from pose.check.lines import read_lines
-from pose.check.whole import ORDERS
+from pose.check.systematic import ORDERS
 from pose.skeleton import KINECT20
 
 RUN = 6  # lines of a frozen stretch

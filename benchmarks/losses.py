@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pose.metrics import mean_pose, score
-from pose.preparation import prepare
+from pose.evaluation import mean_pose, score
+from pose.split import prepare
 from pose.training import TrainConfig, fit
 
 

@@ -17,8 +17,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import read_annotations
 from pose.augmentation import Augmentation
-from pose.evaluation import evaluate
-from pose.metrics import ARMS, mean_pose, score
+from pose.evaluation import ARMS, evaluate, mean_pose, score
 from pose.training import TrainConfig, fit
 
 SEED = 0

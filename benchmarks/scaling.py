@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 import har
 import pose
-from pose.device import keep_freed_memory, one_thread
+from pose.runtime.device import keep_freed_memory, one_thread
 
 READ = "--read"
 ROUNDS = 7

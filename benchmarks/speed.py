@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader
 
 import har
 import pose
-from pose.device import has_bf16, keep_freed_memory, one_thread
-from pose.engines import build_engine
+from pose.export import build_engine
+from pose.runtime.device import has_bf16, keep_freed_memory, one_thread
 from pose.training.state import TrainingState
 from pose.training.step import train_step
 

@@ -18,8 +18,8 @@ from timing import compare
 from torch.utils.flop_counter import FlopCounterMode
 
 import pose
-from pose.device import compiles, default_device, has_bf16, keep_freed_memory, tuned
-from pose.engines import build_engine
+from pose.export import build_engine
+from pose.runtime.device import compiles, default_device, has_bf16, keep_freed_memory, tuned
 from pose.training.state import TrainingState
 from pose.training.step import train_step
 

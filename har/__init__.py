@@ -2,14 +2,12 @@
 
 from har.augmentation import MotionAugmentation
 from har.checkpoints import load_model, save_model
-from har.clips import actions_of, divide_clips, find_clips, read_clips
 from har.config import HarConfig
 from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import ActivityScores, evaluate
 from har.head import ActivityHead
 from har.hourglass_lstm import HourglassLSTM, read_out
 from har.joints_3d import Joints3D, read_joints_3d, write_joints_3d
-from har.landmarks import predict_annotations
 from har.plotting import (
     animate_clip,
     animation_html,
@@ -19,7 +17,7 @@ from har.plotting import (
     plot_probabilities,
     plot_strips,
 )
-from har.prediction import Moment, SlidingWindow
+from har.prediction import Moment, SlidingWindow, predict_annotations
 from har.protocols import (
     Fold,
     ProtocolScores,
@@ -30,8 +28,7 @@ from har.protocols import (
     run_protocol,
 )
 from har.training import fit
-from har.video import read_frames
-from pose.clips import Clip, ClipError
+from pose.clips import Clip, ClipError, actions_of, divide_clips, find_clips, read_clips
 
 __all__ = [
     "ActivityHead",
@@ -68,7 +65,6 @@ __all__ = [
     "plot_strips",
     "predict_annotations",
     "read_clips",
-    "read_frames",
     "read_joints_3d",
     "read_out",
     "run_protocol",

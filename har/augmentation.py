@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose.hyperparameters import check
+from pose.runtime.settings import check
 
 LEAST_FRAMES = 4  # that a cropped clip keeps
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from har.head import ActivityHead
 from har.hourglass_lstm import HourglassLSTM
 from pose.checkpoints import filled, hourglass_of, load_tensors, save_tensors
-from pose.device import chosen_device
-from pose.errors import DataError
+from pose.runtime.device import chosen_device
+from pose.runtime.errors import DataError
 from pose.skeleton import Skeleton
 
 LONGEST_WINDOW = 100_000  # frames

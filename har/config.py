@@ -7,8 +7,8 @@ import torch
 from har.augmentation import MotionAugmentation
 from har.datasets import SequenceDataset
 from har.head import MOST_FRAMES, POOLINGS, ActivityHead
-from pose.errors import DataError
-from pose.hyperparameters import check
+from pose.runtime.errors import DataError
+from pose.runtime.settings import check
 from pose.skeleton import KINECT20
 from pose.training.schedule import rate_at
 

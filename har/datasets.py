@@ -7,13 +7,13 @@ import torch
 from torch.utils.data import Dataset
 
 from har.augmentation import MotionAugmentation
-from har.clips import actions_of
 from pose.annotations import as_annotations
 from pose.augmentation import Augmentation
-from pose.errors import DataError
+from pose.clips import actions_of
+from pose.dataset import BadImages
 from pose.geometry import center_and_scale, crop_matrix, invert, transform_landmarks, whole_image_box
 from pose.images import ImageError, read_image, warp
-from pose.samples import BadImages
+from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
 
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from har.datasets import collate_clips
 from har.hourglass_lstm import HourglassLSTM
-from pose.device import chosen_device
-from pose.errors import DataError
-from pose.files import write_whole
-from pose.loading import Loader
+from pose.runtime.data_loader import Loader
+from pose.runtime.device import chosen_device
+from pose.runtime.errors import DataError
+from pose.runtime.files import write_whole
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from har.features import bones, fill_missing, normalise, resample, velocities
-from pose.errors import DataError
+from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
 
 MOST_FRAMES = 4096

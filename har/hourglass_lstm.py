@@ -5,9 +5,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from har.head import ActivityHead
-from pose.device import autocast
-from pose.errors import DataError
 from pose.hourglass import StackedHourglass
+from pose.runtime.device import autocast
+from pose.runtime.errors import DataError
 
 READ_OUT = 3  # the read-out looks at (2·3 + 1)² pixels around the highest one
 

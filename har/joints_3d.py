@@ -1,13 +1,137 @@
-"""joints_3d.txt and camera.json: joints in space, from which training sees a person from other sides."""
+"""joints_3d.txt and camera.json: joints in space, and the camera that sees them, so that training can turn a person."""
 
+import json
+import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import least_squares
 
 from pose.annotations import AnnotationError, relative_name, write_annotations
-from pose.camera import Camera, load_camera
-from pose.files import open_text, write_whole
+from pose.runtime.errors import DataError
+from pose.runtime.files import open_text, write_whole
+
+LEAST_LABELS = 10  # correspondences; the camera has six parameters, and some will be outliers
+OUTLIER = 4.0  # standard deviations
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How points in metres (x to the image's right, y up, z away from the camera) become pixels.
+
+        u = fx · s · x/z + cx,   v = cy − fy · s · y/z,   s = 1 + k1·r² + k2·r⁴,   r² = (x/z)² + (y/z)²
+
+    fx, fy: focal lengths, px; fx is negative where the image is mirrored against the points.
+    cx, cy: the optical axis, px (an integer is a pixel's centre). k1, k2: radial distortion (Brown 1966).
+    width, height: of the image, px.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    k1: float = 0.0
+    k2: float = 0.0
+
+    def project(self, points):
+        """Points (..., 3) metres as (..., 2), x then y, px; NaN where the point is not before the camera."""
+        x, y, z = np.moveaxis(np.asarray(points, np.float64), -1, 0)
+        z = np.where(z > 0, z, np.nan)
+        x, y = x / z, y / z
+        r2 = x * x + y * y
+        s = 1 + self.k1 * r2 + self.k2 * r2 * r2
+        return np.stack([self.fx * s * x + self.cx, self.cy - self.fy * s * y], axis=-1)
+
+    def save(self, camera_json):
+        """Writes the named parameters as JSON."""
+        write_whole(camera_json, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def load_camera(camera_json):
+    """The `Camera` of a file from `Camera.save`. Raises DataError where the file is something else."""
+    with open_text(camera_json, "camera file") as file:
+        text = file.read()
+    try:
+        parameters = json.loads(text)
+        if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in parameters.values()):
+            raise DataError("not all of it are numbers")
+        return Camera(**parameters)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{camera_json}: is no camera ({error}); it needs {', '.join(Camera.__annotations__)}"
+        ) from None
+
+
+class CameraFit(NamedTuple):
+    """What `fit_camera` found.
+
+    camera: the `Camera`. residuals: (M, K) px from each label to its projected point, NaN where there is no label.
+    used: (M, K) bool, the labels that were not rejected as outliers.
+    """
+
+    camera: Camera
+    residuals: np.ndarray
+    used: np.ndarray
+
+    def table(self, skeleton):
+        """A line a joint, as text: labels used, labels rejected, median and largest residual of the used ones, px."""
+        lines = [f"{'joint':18}{'used':>6}{'rejected':>10}{'median px':>11}{'largest px':>12}"]
+        labelled = np.isfinite(self.residuals)
+        for k, name in enumerate([*skeleton.names, "all"]):
+            joint = slice(None) if name == "all" else k
+            used, rejected = self.used[:, joint], labelled[:, joint] & ~self.used[:, joint]
+            kept = self.residuals[:, joint][used]
+            middle, largest = (np.median(kept), kept.max()) if kept.size else (np.nan, np.nan)
+            lines.append(f"{name:18}{used.sum():6}{rejected.sum():10}{middle:11.2f}{largest:12.2f}")
+        return "\n".join(lines)
+
+
+def fit_camera(points, pixels, start):
+    """The camera that takes points in space to the pixels somebody labelled, by least squares.
+
+    points: (M, K, 3) metres; pixels: (M, K, 2) px, NaN where not labelled; start: a `Camera` to begin with.
+    First a robust fit (soft L1), from `start` and from its mirror image; then labels further than four standard
+    deviations are rejected and the rest fitted again, until none changes sides. The standard deviation is that of a
+    normal distribution with the same median, so that outliers do not widen it.
+    Returns `CameraFit`. Raises DataError for fewer than ten labels.
+    """
+    points, pixels = np.asarray(points, np.float64), np.asarray(pixels, np.float64)
+    labelled = np.isfinite(points).all(axis=-1) & np.isfinite(pixels).all(axis=-1) & (points[..., 2] > 0)
+    if labelled.sum() < LEAST_LABELS:
+        raise DataError(f"a camera needs at least {LEAST_LABELS} labelled joints, got {labelled.sum()}; label more")
+    starts = (start, replace(start, fx=-start.fx))
+    camera = min((_least_squares(points, pixels, labelled, s, "soft_l1") for s in starts), key=lambda fit: fit[1])[0]
+    used = np.zeros_like(labelled)
+    for _ in range(20):
+        residuals = np.linalg.norm(camera.project(points) - pixels, axis=-1)
+        spread = (
+            np.median(residuals[used if used.any() else labelled]) / 1.1774
+        )  # the median distance of a normal distribution in the plane
+        kept = labelled & (residuals <= OUTLIER * max(spread, 0.1))
+        if (kept == used).all():
+            break
+        used = kept
+        camera, _ = _least_squares(points, pixels, used, camera, "linear")
+    residuals = np.linalg.norm(camera.project(points) - pixels, axis=-1)
+    return CameraFit(camera, np.where(labelled, residuals, np.nan), used)
+
+
+def _least_squares(points, pixels, used, start, loss):
+    """The camera nearest to the used labels, and the cost of it."""
+    names = ("fx", "fy", "cx", "cy", "k1", "k2")
+
+    def residuals(values):
+        camera = replace(start, **dict(zip(names, values.tolist(), strict=True)))
+        return (camera.project(points[used]) - pixels[used]).ravel()
+
+    first = [getattr(start, name) for name in names]
+    sizes = [abs(start.fx), abs(start.fy), start.width, start.height, 0.1, 0.1]  # so that each step is of fair size
+    fit = least_squares(residuals, first, x_scale=sizes, loss=loss, f_scale=3.0)
+    return replace(start, **dict(zip(names, fit.x.tolist(), strict=True))), fit.cost
 
 
 class Joints3D(NamedTuple):

@@ -7,13 +7,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation
 
-from har.clips import actions_of
 from har.evaluation import ActivityScores
-from pose.errors import DataError
+from pose.clips import actions_of
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale
-from pose.plotting import plot_landmarks, skeleton_lines
+from pose.plotting import drawable, plot_landmarks, skeleton_lines
+from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
-from pose.text import drawable
 
 SIGNS = {
     "minus": "−", "fast-backward": "⏮", "step-backward": "‹", "play fa-flip-horizontal": "◀", "pause": "‖",

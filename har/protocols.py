@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
-from har.clips import actions_of
 from har.datasets import SequenceDataset
 from har.evaluation import ActivityScores, evaluate, write_rows
 from har.training import fit
-from pose.errors import DataError
+from pose.clips import actions_of
+from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
 
 

@@ -24,13 +24,12 @@ from har.head import ActivityHead
 from har.hourglass_lstm import HourglassLSTM
 from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
-from pose.device import default_device, keep_freed_memory
-from pose.errors import DataError, Interrupted, OutOfMemory, PoseError
+from pose.dataset import tell_skipped
 from pose.heatmaps import landmarks_to_heatmaps
-from pose.loading import Loader
 from pose.loss import heatmap_loss
-from pose.memory import is_out_of_memory, largest_that_fits
-from pose.samples import tell_skipped
+from pose.runtime.data_loader import Loader
+from pose.runtime.device import default_device, is_out_of_memory, keep_freed_memory, largest_that_fits
+from pose.runtime.errors import DataError, Interrupted, OutOfMemory, PoseError
 from pose.training.state import TrainingState
 
 LARGEST_GRADIENT = 1.0  # its norm is cut to this, since an LSTM's can explode (Pascanu et al. 2013)

@@ -5,15 +5,26 @@ from pose.augmentation import Augmentation
 from pose.check import Finding, Report, check_annotations
 from pose.checkpoints import load_model, save_model
 from pose.dataset import Generic
-from pose.engines import export_onnx
-from pose.errors import PoseError
-from pose.evaluation import evaluate, predict_dataset, predict_heatmaps
+from pose.evaluation import (
+    ARMS,
+    PoseScores,
+    auc,
+    error_per_image,
+    evaluate,
+    mean_pose,
+    normalised_distances,
+    pck,
+    predict_dataset,
+    predict_heatmaps,
+    score,
+)
+from pose.export import export_onnx
+from pose.films import read_frames
 from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_image, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.hourglass import StackedHourglass, hg1, hg2, hg8
 from pose.images import ImageError, read_image
 from pose.loss import heatmap_loss
-from pose.metrics import ARMS, PoseScores, auc, error_per_image, mean_pose, normalised_distances, pck, score
 from pose.mpii import MPII16, load_mpii_checkpoint
 from pose.plotting import (
     LiveCurves,
@@ -29,18 +40,18 @@ from pose.plotting import (
     plot_sample,
 )
 from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
-from pose.preparation import PROJECT, SAMPLE, Prepared, prepare, prepared, split
-from pose.runs import latest_run, new_run
-from pose.shards import ShardedGeneric, write_shards
+from pose.runtime.errors import PoseError
 from pose.skeleton import KINECT20, Skeleton
+from pose.split import SAMPLE, Split, load_split, split_annotations, split_dataset
 from pose.training import TrainConfig, fit
+from pose.training.run_folders import latest_run, new_run
+from pose.training.shards import ShardedGeneric, write_shards
 
 __all__ = [
     "ARMS",
     "BOX_MARGIN",
     "KINECT20",
     "MPII16",
-    "PROJECT",
     "SAMPLE",
     "AnnotationError",
     "Annotations",
@@ -53,10 +64,10 @@ __all__ = [
     "PoseScores",
     "Prediction",
     "Predictor",
-    "Prepared",
     "Report",
     "ShardedGeneric",
     "Skeleton",
+    "Split",
     "StackedHourglass",
     "TrainConfig",
     "auc",
@@ -79,6 +90,7 @@ __all__ = [
     "latest_run",
     "load_model",
     "load_mpii_checkpoint",
+    "load_split",
     "mean_pose",
     "new_run",
     "normalised_distances",
@@ -94,13 +106,13 @@ __all__ = [
     "plot_sample",
     "predict_dataset",
     "predict_heatmaps",
-    "prepare",
-    "prepared",
     "read_annotations",
+    "read_frames",
     "read_image",
     "save_model",
     "score",
-    "split",
+    "split_annotations",
+    "split_dataset",
     "transform_landmarks",
     "write_annotations",
     "write_predictions",

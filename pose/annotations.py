@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from pose.decimals import read_decimals
-from pose.errors import DataError, ExistsError, MissingError
-from pose.files import open_text, write_whole
-from pose.skeleton import KINECT20
+from pose.runtime.errors import DataError, ExistsError, MissingError
+from pose.runtime.files import open_text, write_whole
+from pose.skeleton import KINECT20, skeleton_of
 
 MAX_FAULTS_SHOWN = 20
 LINES_AT_ONCE = 500
@@ -46,14 +46,17 @@ class Annotations(Mapping):
     paths: list of M str, in the order of the file.
     landmarks: (M, K, 2) float64, x then y, image px, NaN where not labelled; (0, 0) is not labelled either.
     source, lines: the joints file and the line (M,) of each image in it, for messages; None where there is none.
+    skeleton: whose joints these are, in their order; by default KINECT20 for 20 joints, and joints without names for
+        any other number. Raises DataError where it has another number of joints than the landmarks.
     """
 
-    def __init__(self, paths, landmarks, source=None, lines=None):
+    def __init__(self, paths, landmarks, source=None, lines=None, skeleton=None):
         self.paths = list(paths)
         self.source, self.lines = source, lines
         landmarks = np.array(landmarks, np.float64)
         if landmarks.ndim != 3 or landmarks.shape[2] != 2 or len(landmarks) != len(self.paths):
             raise DataError(f"{len(self.paths)} images need landmarks ({len(self.paths)}, K, 2), got {landmarks.shape}")
+        self.skeleton = skeleton_of(landmarks.shape[1], skeleton)
         unlabelled = np.isnan(landmarks).any(axis=-1) | (landmarks == 0).all(axis=-1)
         landmarks[unlabelled] = np.nan
         self.landmarks = landmarks
@@ -75,7 +78,7 @@ class Annotations(Mapping):
         """The annotations of these rows (integers or a boolean mask), in that order."""
         rows = np.arange(len(self))[rows]
         lines = None if self.lines is None else self.lines[rows]
-        return Annotations([self.paths[i] for i in rows], self.landmarks[rows], self.source, lines)
+        return Annotations([self.paths[i] for i in rows], self.landmarks[rows], self.source, lines, self.skeleton)
 
     def name(self, row):
         """What to call the image of this row in a message."""
@@ -89,7 +92,10 @@ class Annotations(Mapping):
 
 
 def as_annotations(annotations):
-    """Any {image_path: [(x, y), …]} as `Annotations`. Raises DataError where an image has another joint count."""
+    """Any {image_path: [(x, y), …]} as `Annotations`.
+
+    Raises DataError where an image has another number of joints.
+    """
     if isinstance(annotations, Annotations):
         return annotations
     if not isinstance(annotations, Mapping):
@@ -101,7 +107,7 @@ def as_annotations(annotations):
     shapes = {points.shape for points in landmarks}
     if len(shapes) > 1:
         raise DataError(f"every image needs landmarks (K, 2) of the same K joints, found {sorted(shapes)}")
-    return Annotations(annotations.keys(), landmarks or np.zeros((0, 0, 2)))
+    return Annotations(annotations.keys(), landmarks or np.zeros((0, len(KINECT20), 2)))
 
 
 def fingerprint(annotations):
@@ -150,7 +156,7 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
     if faults:
         raise AnnotationError(faults)
     lines_of_paths = np.frombuffer(lines_of_paths, np.int64)
-    return Annotations(paths, np.frombuffer(landmarks).reshape(-1, num_joints, 2), joints_txt, lines_of_paths)
+    return Annotations(paths, np.frombuffer(landmarks).reshape(-1, num_joints, 2), joints_txt, lines_of_paths, skeleton)
 
 
 class _Fault(Exception):

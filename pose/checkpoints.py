@@ -8,11 +8,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from pose.device import chosen_device
-from pose.errors import DataError, FileError, MissingError
-from pose.files import write_whole
 from pose.hourglass import StackedHourglass
-from pose.interruption import interrupted_later
+from pose.runtime.ctrl_c import interrupted_later
+from pose.runtime.device import chosen_device
+from pose.runtime.errors import DataError, FileError, MissingError
+from pose.runtime.files import write_whole
 from pose.skeleton import KINECT20
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from pose.errors import DataError
+from pose.runtime.errors import DataError
 
 LOSSES = ("mse", "cross_entropy")
 DEPTH = 4  # how often an hourglass halves its input

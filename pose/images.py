@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pose.errors import DataError
 from pose.geometry import compose, invert, transform_landmarks
+from pose.runtime.errors import DataError
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH  # turns the image as its EXIF tag asks
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from pose.errors import DataError
+from pose.runtime.errors import DataError
 
 
 def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):

@@ -9,8 +9,8 @@ import zipfile
 import numpy as np
 import torch
 
-from pose.errors import DataError, FileError, MissingError
 from pose.hourglass import StackedHourglass
+from pose.runtime.errors import DataError, FileError, MissingError
 from pose.skeleton import KINECT20, Skeleton
 
 # MPII's 16 joints in its order, by the Kinect's names where both have the joint.

@@ -1,17 +1,19 @@
 """Pictures: skeletons on images, heatmaps, one sample explained, curves."""
 
+from functools import cache
 from pathlib import Path
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import font_manager
 
-from pose.errors import DataError
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale, crop_matrix, heatmap_to_image, invert, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.images import read_image
+from pose.runtime.errors import DataError
+from pose.runtime.files import printable, spelled_out
 from pose.skeleton import KINECT20
-from pose.text import drawable
 
 LEFT, RIGHT, MIDDLE = "#ff9f1c", "#2ec4ff", "#7ddf64"  # the person's left, right, and neither
 
@@ -285,3 +287,16 @@ def plot_confidence(confidences, distances, threshold=0.2, bins=10):
         ylim=(0, 1.1),
     )
     return figure
+
+
+def drawable(text):
+    """The text for a figure: what the font lacks is spelled out, too, and `$` is no mathematics."""
+    font = _font()
+    lines = (printable(line) for line in str(text).split("\n"))
+    shown = ("".join(c if font.get_char_index(ord(c)) else spelled_out(c) for c in line) for line in lines)
+    return "\n".join(shown).replace("$", r"\$")
+
+
+@cache
+def _font():
+    return font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))

@@ -11,10 +11,7 @@ import torch
 
 from pose.annotations import relative_name, write_annotations
 from pose.checkpoints import load_model
-from pose.device import chosen_device, keep_freed_memory
-from pose.engines import build_engine
-from pose.errors import DataError, ExistsError
-from pose.files import write_whole
+from pose.export import build_engine
 from pose.geometry import (
     BOX_MARGIN,
     PIXELS_PER_SCALE,
@@ -27,6 +24,9 @@ from pose.heatmaps import heatmaps_to_landmarks
 from pose.hourglass import check_images
 from pose.images import read_image, warp
 from pose.plotting import draw_landmarks
+from pose.runtime.device import chosen_device, keep_freed_memory
+from pose.runtime.errors import DataError, ExistsError
+from pose.runtime.files import write_whole
 from pose.skeleton import KINECT20
 
 UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
@@ -59,7 +59,7 @@ class Predictor:
     inp_res: the side of the network's input, px; by default that of the checkpoint's training.
     flip_test: also look at the mirrored crop and average the heatmaps; twice the time, a little more accurate.
     backend: what computes: "torch", or "onnx", "openvino" or "ncnn", which are faster on a processor and packages of
-        their own; see `pose.engines`.
+        their own; see `pose.export`.
     precision: "fp32"; where speed counts more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU)
         or "int8" (openvino).
     calibration: int8: images like those to come, as for `predict`, a hundred or more; 200 of them, evenly

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from pose.errors import DataError
+from pose.runtime.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -85,3 +85,17 @@ KINECT20 = Skeleton(
         ("right_knee", "right_ankle"), ("right_ankle", "right_foot"),
     ),
 )  # fmt: skip
+
+
+def skeleton_of(count, skeleton=None):
+    """The skeleton of `count` joints: the one given, else KINECT20 for 20 joints, else joints without names or limbs.
+
+    Raises DataError where the given skeleton has another number of joints.
+    """
+    if skeleton is None:
+        return KINECT20 if count == len(KINECT20) else Skeleton(tuple(f"joint_{k + 1}" for k in range(count)), limbs=())
+    if len(skeleton) != count:
+        raise DataError(
+            f"expected {len(skeleton)} joints, those of the skeleton, got {count}; pass skeleton= the right one"
+        )
+    return skeleton

@@ -93,7 +93,7 @@ def clips(folder):
 
     from har import read_clips
     from pose import Annotations
-    from pose.preparation import subjects_of
+    from pose.split import subjects_of
 
     names = [f"{where}/{i}.png" for where in "ab" for i in range(5)]
     clips_csv = folder / "clips.csv"
@@ -214,7 +214,7 @@ def fuzz(target, findings, seconds):
     sys.path.insert(0, str(PROJECT))
     with atheris.instrument_imports(include=["pose", "har", "PIL"]):
         import har  # noqa: F401
-        from pose.errors import PoseError
+        from pose.runtime.errors import PoseError
     import torch
 
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from pose import PROJECT, latest_run
+from pose import latest_run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 NAMES = ("dataset_preparation", "training", "visualization")
@@ -88,7 +88,7 @@ def main(out):
     expected = accuracies(nbformat.read(NOTEBOOKS / "training.ipynb", as_version=4))
     print(f"executed notebooks and figures: {out}")
     for kind in ("pose", "activity"):
-        print(f"checkpoint:                     {latest_run(PROJECT / 'runs', kind) / 'best.safetensors'}")
+        print(f"checkpoint:                     {latest_run(NOTEBOOKS.parent / 'runs', kind) / 'best.safetensors'}")
     for what, now, usual in zip(("validation PCK@0.2", "actions, new people"), reached, expected, strict=True):
         print(f"{what + ':':32}{now}; about {usual} is what you should see")
 

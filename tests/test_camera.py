@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from har.joints_3d import Camera, fit_camera, load_camera
 from pose import KINECT20
-from pose.camera import Camera, fit_camera, load_camera
 
 PLAIN = Camera(fx=500, fy=510, cx=320, cy=240, width=640, height=480)
 NOMINAL = Camera(fx=531.15, fy=531.15, cx=320, cy=240, width=640, height=480)

@@ -6,7 +6,7 @@ from test_check import CLIP, found, people, write_set
 
 from pose import KINECT20
 from pose.check import check_annotations
-from pose.check.whole import ORDERS
+from pose.check.systematic import ORDERS
 from pose.clips import write_clips
 
 ROW = 67  # in the middle of a clip in which a person stands and waves

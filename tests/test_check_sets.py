@@ -206,7 +206,7 @@ def lspet(folder):
 
 
 def utkinect(folder):
-    from pose.check.whole import ORDERS
+    from pose.check.systematic import ORDERS
 
     frames, names = [], []
     for path in sorted((folder / "joints").glob("*.txt"))[:6]:
@@ -219,7 +219,7 @@ def utkinect(folder):
 def utd_mhad(folder):
     from scipy.io import loadmat
 
-    from pose.check.whole import ORDERS
+    from pose.check.systematic import ORDERS
 
     frames, names = [], []
     for path in sorted((folder / "Skeleton").glob("*.mat"))[::10]:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pose.device import keep_freed_memory
+from pose.runtime.device import keep_freed_memory
 
 
 @pytest.fixture

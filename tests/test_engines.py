@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from pose import Predictor, StackedHourglass, export_onnx, heatmaps_to_landmarks
-from pose.engines import build_engine, fold_batch_norms
+from pose.export import build_engine, fold_batch_norms
 
 RES = 64
 

@@ -21,10 +21,11 @@ import pose
 from har import ActivityHead, HarConfig
 from pose import Generic, PoseError, StackedHourglass, TrainConfig, evaluate, load_model, read_annotations, save_model
 from pose.checkpoints import load_tensors
-from pose.errors import DataError, FileError, MissingError, OutOfMemory
-from pose.files import write_whole
-from pose.loading import Loader
-from pose.memory import is_out_of_memory, largest_that_fits
+from pose.runtime import errors
+from pose.runtime.data_loader import Loader
+from pose.runtime.device import is_out_of_memory, largest_that_fits
+from pose.runtime.errors import DataError, FileError, MissingError, OutOfMemory
+from pose.runtime.files import write_whole
 from pose.training import step
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +52,7 @@ def test_each_error_is_also_the_built_in_one_of_its_kind():
         ("LossError", FloatingPointError),
         ("OutOfMemory", MemoryError),
     ):
-        error = getattr(pose.errors, name)("what, where, what to do")
+        error = getattr(errors, name)("what, where, what to do")
         assert isinstance(error, PoseError)
         assert isinstance(error, kind)
         assert str(error) == "what, where, what to do"

@@ -24,8 +24,8 @@ from pose import (
     write_annotations,
 )
 from pose.clips import write_clips
-from pose.errors import PoseError
 from pose.geometry import compose, invert, mirror_landmarks, mirror_matrix
+from pose.runtime.errors import PoseError
 
 TWO = Skeleton(("left_hand", "right_hand"), limbs=())  # short lines are mutated to better purpose
 EPSILON = np.finfo(np.float64).eps

@@ -17,9 +17,9 @@ from har import (
     read_joints_3d,
     write_joints_3d,
 )
+from har.joints_3d import Camera
 from pose import KINECT20, MPII16, AnnotationError, Annotations, heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.augmentation import Augmentation
-from pose.camera import Camera
 from pose.clips import Clip
 
 CAMERA = Camera(fx=200, fy=200, cx=100, cy=100, width=200, height=200)

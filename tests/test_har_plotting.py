@@ -18,8 +18,8 @@ from har import (
     plot_probabilities,
     plot_strips,
 )
-from pose import SAMPLE, read_annotations, read_image, split
-from pose.preparation import subjects_of
+from pose import SAMPLE, read_annotations, read_image, split_annotations
+from pose.split import subjects_of
 
 matplotlib.use("Agg")
 ACTIONS = ["sit", "stand", "wave"]
@@ -47,7 +47,7 @@ def test_the_samples_clips_are_read_and_divided_as_its_images(sample):
     annotations, clips = sample
     assert (len(clips), len({clip.action for clip in clips})) == (100, 10)
     subjects = subjects_of(annotations, SAMPLE / "clips.csv", SAMPLE / "images")
-    _, valid = split(annotations, subjects)
+    _, valid = split_annotations(annotations, subjects)
     train_clips, valid_clips = divide_clips(clips, annotations, valid)
     assert (len(train_clips), len(valid_clips)) == (80, 20)
     assert not {clip.subject for clip in train_clips} & {clip.subject for clip in valid_clips}

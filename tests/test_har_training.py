@@ -21,7 +21,7 @@ from pose import KINECT20, Annotations, Augmentation, StackedHourglass, hg1
 from pose import load_model as load_pose
 from pose import save_model as save_pose
 from pose.clips import Clip
-from pose.errors import LossError
+from pose.runtime.errors import LossError
 
 TINY = dict(
     hidden=8,

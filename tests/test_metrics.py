@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose.metrics import ARMS, auc, mean_pose, normalised_distances, pck, score
+from pose.evaluation import ARMS, auc, mean_pose, normalised_distances, pck, score
 from pose.skeleton import KINECT20, Skeleton
 
 NAN, INF = np.nan, np.inf

@@ -12,8 +12,8 @@ import pytest
 from scipy.io import savemat
 
 import har
+from har.joints_3d import Camera, load_camera
 from pose.annotations import read_annotations, write_annotations
-from pose.camera import Camera, load_camera
 from pose.skeleton import KINECT20
 
 DATA = Path(__file__).resolve().parents[1] / "data"

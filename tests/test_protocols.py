@@ -18,9 +18,9 @@ from har import (
     leave_one_subject_out,
     run_protocol,
 )
+from har.joints_3d import Camera
 from har.protocols import check_fold
 from pose import Annotations
-from pose.camera import Camera
 from pose.clips import Clip
 
 

@@ -25,8 +25,8 @@ import pytest
 import har
 import pose
 from pose.check import check_annotations
-from pose.errors import PoseError
 from pose.images import decode_picture
+from pose.runtime.errors import PoseError
 
 PROJECT = Path(__file__).parents[1]
 SOURCES = [path for folder in ("pose", "har", "data") for path in sorted((PROJECT / folder).rglob("*.py"))]
@@ -285,7 +285,7 @@ import har
 import pose
 
 out = Path(sys.argv[1])
-prepared = pose.prepare(pose.SAMPLE / "joints.txt", pose.SAMPLE / "images", out / "prepared")
+prepared = pose.split_dataset(pose.SAMPLE / "joints.txt", pose.SAMPLE / "images", out / "prepared")
 config = pose.TrainConfig(channels=2, inp_res=64, epochs=1, batch_size=4)
 train, valid = prepared.train.select(range(8)), prepared.valid.select(range(4))
 data = config.build_dataset(train, True), config.build_dataset(valid, False)

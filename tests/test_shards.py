@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from pose import Annotations, Generic, ShardedGeneric, TrainConfig, fit, write_shards
 from pose.checkpoints import load_tensors
-from pose.errors import MissingError
+from pose.runtime.errors import MissingError
 
 TINY = {"inp_res": 64, "seed": 3}
 
@@ -61,7 +61,7 @@ def test_each_epoch_has_an_order_of_its_own(shards):
 
 
 def test_the_shards_themselves_come_in_another_order(shards, monkeypatch):
-    monkeypatch.setattr("pose.shards.SHUFFLED", 1)
+    monkeypatch.setattr("pose.training.shards.SHUFFLED", 1)
     data = ShardedGeneric(shards, **TINY)
     firsts = []
     for epoch in range(8):
@@ -142,7 +142,7 @@ def test_what_cannot_be_read_is_said(annotations, shards, tmp_path, monkeypatch)
         write_shards(annotations, shards)
     with pytest.raises(FileNotFoundError, match="make them with write_shards"):
         ShardedGeneric(tmp_path)
-    monkeypatch.setattr("pose.distributed.size", lambda: 5)
+    monkeypatch.setattr("pose.runtime.distributed.size", lambda: 5)
     with pytest.raises(ValueError, match="4 shards cannot be read by 5 processes"):
         next(iter(ShardedGeneric(shards)))
     monkeypatch.setitem(sys.modules, "webdataset", None)

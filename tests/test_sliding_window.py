@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from har import ActivityHead, HourglassLSTM, SlidingWindow, load_model, predict_annotations, read_frames, save_model
-from har import landmarks as cached
-from pose import ImageError, Predictor, StackedHourglass, hg1
+from har import ActivityHead, HourglassLSTM, SlidingWindow, load_model, predict_annotations, save_model
+from har import prediction as cached
+from pose import ImageError, Predictor, StackedHourglass, hg1, read_frames
 from pose import save_model as save_pose
 
 ACTIONS = ["sit", "stand", "wave"]

@@ -16,7 +16,7 @@ from jupyter_client.manager import start_new_kernel
 from kill_training import fit, fit_and_arguments, write_pictures
 
 from pose.checkpoints import load_tensors, save_tensors
-from pose.errors import PoseError
+from pose.runtime.errors import PoseError
 
 TESTS = str(Path(__file__).parent)
 CHECKPOINTS = ("best.safetensors", "last.safetensors")

@@ -30,7 +30,7 @@ from pose import (
 )
 from pose.annotations import fingerprint
 from pose.checkpoints import load_tensors
-from pose.errors import LossError
+from pose.runtime.errors import LossError
 from pose.training import step as steps
 from pose.training.state import TrainingState
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from har import ActivityHead, SlidingWindow, read_frames, video
-from pose import ImageError, Predictor, hg1
-from pose.errors import DataError, MissingError
+from har import ActivityHead, SlidingWindow
+from pose import ImageError, Predictor, hg1, read_frames
+from pose import films as video
+from pose.runtime.errors import DataError, MissingError
 
 HANGS = 10.0  # s that a read of a hanging camera takes before it fails, as on Linux
 

@@ -22,7 +22,7 @@ from scipy.io import loadmat
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a plain checkout
 
 from pose.annotations import write_annotations
-from pose.errors import DataError, ExistsError, MissingError
+from pose.runtime.errors import DataError, ExistsError, MissingError
 from pose.skeleton import KINECT20
 
 # Left and right are the person's own. The last two are "neck" and "head top" there: the nearest of KINECT20.

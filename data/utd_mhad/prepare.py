@@ -23,10 +23,9 @@ from scipy.io import loadmat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a plain checkout
 
-from har.joints_3d import write_joints_3d
-from pose.camera import Camera
+from har.joints_3d import Camera, write_joints_3d
 from pose.clips import write_clips
-from pose.errors import DataError, ExistsError, FileError, MissingError
+from pose.runtime.errors import DataError, ExistsError, FileError, MissingError
 from pose.skeleton import KINECT20
 
 CAMERA = Camera(fx=285.63, fy=285.63, cx=160.0, cy=120.0, width=320, height=240)  # not official, but it fits

@@ -22,11 +22,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a plain checkout
 
-from har.joints_3d import write_joints_3d
+from har.joints_3d import Camera, fit_camera, load_camera, write_joints_3d
 from pose.annotations import read_annotations
-from pose.camera import Camera, fit_camera, load_camera
 from pose.clips import write_clips
-from pose.errors import DataError, ExistsError, MissingError
+from pose.runtime.errors import DataError, ExistsError, MissingError
 from pose.skeleton import KINECT20
 
 CAMERA = Camera(fx=531.15, fy=531.15, cx=320.0, cy=240.0, width=640, height=480)  # the SDK's nominal colour camera

@@ -7,13 +7,13 @@ import numpy as np
 
 from pose.check.body import Body
 from pose.check.clips import by_row, check_clips
-from pose.check.division import check_copies, check_division
 from pose.check.images import check_images, copies
 from pose.check.labels import believable, check_labels, check_people, remove_absurd
 from pose.check.lines import read_lines
 from pose.check.motion import check_motion, find_films
 from pose.check.report import Finding, Report
-from pose.check.whole import check_whole
+from pose.check.split import check_copies, check_division
+from pose.check.systematic import check_whole
 from pose.skeleton import KINECT20
 
 __all__ = ["Finding", "Report", "check_annotations"]

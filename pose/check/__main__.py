@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from pose.check import check_annotations
-from pose.errors import PoseError
+from pose.runtime.errors import PoseError
 
 
 def main(argv=None):

@@ -8,7 +8,7 @@ import numpy as np
 from pose.annotations import AnnotationError, Annotations
 from pose.check.report import Finding
 from pose.clips import parse_clips
-from pose.errors import DataError, MissingError
+from pose.runtime.errors import DataError, MissingError
 
 UNEVEN = 10  # times as many clips of one action as of another
 NOT_HERE = "is no image of the joints file"

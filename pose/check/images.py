@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from pose.annotations import leaves_folder
 from pose.check.lines import difference, same_name
-from pose.errors import MissingError
 from pose.images import KINDS, MAX_BYTES, MAX_PIXELS, ImageError, read_picture
+from pose.runtime.errors import MissingError
 
 _EXIF_ORIENTATION = 0x0112
 _PLAIN = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "PPM")  # what Pillow and OpenCV both read

@@ -8,7 +8,7 @@ import numpy as np
 from pose.annotations import FARTHEST
 from pose.check.body import Body, beyond, share_towards
 from pose.check.lines import one_a_line
-from pose.check.whole import FEW, OUT, UP
+from pose.check.systematic import FEW, OUT, UP
 
 LONG = ((2.0, 0.3, "error"), (1.5, 0.1, "warning"))  # times what 95 % of the lines have, and bodies above the median
 OPPOSITE = 0.2  # torsos, of shoulders and of hips: nearer to a side view nothing is said

@@ -11,7 +11,7 @@ import numpy as np
 
 from pose.annotations import LINES_AT_ONCE, is_number, leaves_folder, parse_plain
 from pose.check.report import Finding
-from pose.files import read_bytes
+from pose.runtime.files import read_bytes
 
 _EXTENSION = re.compile(r"\.(bmp|exr|gif|hdr|jp2|jpe?g|pgm|png|ppm|tiff?|webp)$", re.IGNORECASE)
 _SEPARATED = {  # style: what the lines of such a file are said to have

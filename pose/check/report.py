@@ -6,9 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pose.errors import DataError, ExistsError
-from pose.files import read_bytes, write_whole
-from pose.text import printable
+from pose.runtime.errors import DataError, ExistsError
+from pose.runtime.files import printable, read_bytes, write_whole
 
 LEVELS = ("error", "warning", "note")
 ROWS_PER_KIND = 5

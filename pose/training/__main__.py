@@ -6,10 +6,10 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from pose import distributed
 from pose.annotations import read_annotations
-from pose.errors import PoseError
-from pose.preparation import read_and_split
+from pose.runtime import distributed
+from pose.runtime.errors import PoseError
+from pose.split import read_and_split
 from pose.training import TrainConfig, fit
 
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 import torch
 
 from pose.augmentation import Augmentation
-from pose.dataset import Generic
-from pose.errors import DataError
+from pose.dataset import ON_BAD_IMAGE, Generic
 from pose.hourglass import LOSSES, StackedHourglass
-from pose.hyperparameters import check
-from pose.samples import ON_BAD_IMAGE
-from pose.shards import ShardedGeneric
+from pose.runtime.errors import DataError
+from pose.runtime.settings import check
 from pose.skeleton import KINECT20
 from pose.training.schedule import rate_at
+from pose.training.shards import ShardedGeneric
 
 
 @dataclass

@@ -14,15 +14,14 @@ import torch
 from torch.utils.data import DistributedSampler, IterableDataset
 from tqdm import tqdm
 
-from pose import distributed
 from pose.checkpoints import load_tensors, save_model
-from pose.device import compiles, default_device, has_bf16, keep_freed_memory, one_thread, tuned
-from pose.errors import DataError, Interrupted, PackageError, PoseError
-from pose.evaluation import evaluate
+from pose.dataset import Samples, tell_skipped
+from pose.evaluation import evaluate, normalised_distances
 from pose.hourglass import StackedHourglass, check_images
-from pose.loading import Loader
-from pose.metrics import normalised_distances
-from pose.samples import Samples, tell_skipped
+from pose.runtime import distributed
+from pose.runtime.data_loader import Loader
+from pose.runtime.device import compiles, default_device, has_bf16, keep_freed_memory, one_thread, tuned
+from pose.runtime.errors import DataError, Interrupted, PackageError, PoseError
 from pose.training.config import TrainConfig
 from pose.training.state import TrainingState
 from pose.training.step import Look, step_that_fits

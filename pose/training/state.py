@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from pose import distributed
 from pose.checkpoints import load_tensors, save_tensors
-from pose.errors import DataError, ExistsError, LossError, MissingError
-from pose.files import unfinished, write_whole
+from pose.runtime import distributed
+from pose.runtime.errors import DataError, ExistsError, LossError, MissingError
+from pose.runtime.files import unfinished, write_whole
 
 # Hyperparameters that may differ when a training goes on.
 RESULT_UNCHANGED_BY = {"workers", "cache", "recompute", "tensorboard", "on_bad_image"}

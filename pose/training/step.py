@@ -2,14 +2,13 @@
 
 import torch
 
-from pose import distributed
-from pose.device import autocast
-from pose.errors import OutOfMemory
+from pose.dataset import on_device
+from pose.evaluation import normalised_distances, pck
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.loss import heatmap_loss
-from pose.memory import is_out_of_memory, largest_that_fits
-from pose.metrics import normalised_distances, pck
-from pose.samples import on_device
+from pose.runtime import distributed
+from pose.runtime.device import autocast, is_out_of_memory, largest_that_fits
+from pose.runtime.errors import OutOfMemory
 
 
 def step_that_fits(state, network, crops, tpts, device, bf16):

@@ -5,7 +5,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-from pose.errors import DataError, FileError, MissingError, PoseError
+from pose.runtime.errors import DataError, FileError, MissingError, PoseError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -78,3 +78,12 @@ def not_written(path, error):
     else:
         advice = "check the path"
     return FileError(f"{path}: cannot be written ({error.strerror}); {advice}, or choose another folder")
+
+
+def printable(text):
+    """The text without what a terminal would obey or cannot print: controls and lone surrogates are spelled out."""
+    return "".join(c if c.isprintable() else spelled_out(c) for c in str(text))
+
+
+def spelled_out(character):
+    return character.encode("unicode_escape", "surrogatepass").decode()

@@ -10,14 +10,13 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import Annotations, as_annotations, read_annotations, relative_name, write_annotations
 from pose.clips import parse_clips, report
-from pose.errors import DataError, MissingError, PoseError
-from pose.files import write_whole
+from pose.runtime.errors import DataError, MissingError, PoseError
+from pose.runtime.files import write_whole
 
-PROJECT = Path(__file__).parents[1]
-SAMPLE = PROJECT / "data" / "sample"
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 
 
-class Prepared(NamedTuple):
+class Split(NamedTuple):
     """A data set divided for training: two `Annotations`, their image folder, and the joints file they come from."""
 
     train: Annotations
@@ -26,7 +25,7 @@ class Prepared(NamedTuple):
     joints_txt: Path
 
 
-def split(annotations, groups=None, valid_share=0.2, seed=0):
+def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):
     """Annotations divided into (train, valid).
 
     groups: one value an image; images of one group (a person, say) stay on one side. Without it each image is a group.
@@ -76,20 +75,21 @@ def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0):
     annotations = read_annotations(joints_txt, image_dir)
     clips_csv = Path(joints_txt).with_name("clips.csv")
     groups = subjects_of(annotations, clips_csv, image_dir) if clips_csv.exists() else None
-    return split(annotations, groups, valid_share, seed)
+    return split_annotations(annotations, groups, valid_share, seed)
 
 
-def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
-    """`read_and_split`, and train.txt, valid.txt and source.json in `out_dir` for `prepared`. Returns `Prepared`.
+def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
+    """`read_and_split`, and train.txt, valid.txt and source.json in `out_dir` for `load_split`. Returns `Split`.
 
-    Raises DataError where joints files of the user's own lie in `out_dir`; what `read_annotations` and `split` raise.
+    Raises DataError where joints files of the user's own lie in `out_dir`, and what `read_annotations` and
+    `split_annotations` raise.
     """
     joints_txt, image_dir, out_dir = Path(joints_txt), Path(image_dir), Path(out_dir)
     source, parts = out_dir / "source.json", (out_dir / "train.txt", out_dir / "valid.txt")
     foreign = not source.exists() and any(part.exists() for part in parts)
     if foreign or joints_txt.resolve().parent == out_dir.resolve():
         raise DataError(f"{out_dir} holds joints files that would be replaced; choose another out_dir")
-    # Written first: where reading fails, `prepared` must not go on with the data of an earlier time.
+    # Written first: where reading fails, `load_split` must not go on with the data of an earlier time.
     origin = {"joints_txt": str(joints_txt.resolve()), "image_dir": str(image_dir.resolve())}
     write_whole(source, json.dumps(origin))
     for part in parts:
@@ -97,18 +97,18 @@ def prepare(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
     train, valid = read_and_split(joints_txt, image_dir, valid_share, seed)
     write_annotations(parts[0], train, image_dir)
     write_annotations(parts[1], valid, image_dir)
-    return Prepared(train, valid, image_dir, joints_txt)
+    return Split(train, valid, image_dir, joints_txt)
 
 
-def prepared(out_dir):
-    """The `Prepared` that `prepare` left in `out_dir`; where there is none it is made from the sample data.
+def load_split(out_dir):
+    """The `Split` that `split_dataset` left in `out_dir`; where there is none it is made from the sample data.
 
-    Raises MissingError where the last `prepare` could not read its data: they are not replaced by others.
+    Raises MissingError where the last `split_dataset` could not read its data: they are not replaced by others.
     """
     out_dir = Path(out_dir)
     source = out_dir / "source.json"
     if not source.exists():
-        return prepare(SAMPLE / "joints.txt", SAMPLE / "images", out_dir)
+        return split_dataset(SAMPLE / "joints.txt", SAMPLE / "images", out_dir)
     try:
         origin = json.loads(source.read_text(encoding="utf-8"))
         joints_txt, image_dir = Path(origin["joints_txt"]), Path(origin["image_dir"])
@@ -119,7 +119,7 @@ def prepared(out_dir):
     train, valid = (read_annotations(out_dir / name, image_dir) for name in ("train.txt", "valid.txt"))
     with suppress(PoseError):  # it may have been changed since, or be gone
         _name_lines_of(joints_txt, train, valid, image_dir)
-    return Prepared(train, valid, image_dir, joints_txt)
+    return Split(train, valid, image_dir, joints_txt)
 
 
 def _name_lines_of(joints_txt, train, valid, image_dir):

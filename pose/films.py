@@ -6,9 +6,9 @@ import time
 import cv2
 import numpy as np
 
-from pose.errors import DataError, MissingError
 from pose.images import ImageError, read_image
 from pose.prediction import listed
+from pose.runtime.errors import DataError, MissingError
 
 RETRY = 0.05  # s between two attempts to read from a camera
 ESTIMATED = 0.95  # in some kinds of file the number of frames is an estimate; from this share of it on all have come

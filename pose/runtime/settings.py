@@ -5,7 +5,7 @@ import os
 from dataclasses import fields
 from numbers import Integral, Real
 
-from pose.errors import DataError
+from pose.runtime.errors import DataError
 
 _RANGES = {
     "counts": (lambda value: value >= 1, "at least 1"),

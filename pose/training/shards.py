@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
-from pose import distributed
 from pose.annotations import as_annotations, fingerprint
-from pose.errors import DataError, ExistsError, FileError, MissingError, PackageError, PoseError
-from pose.files import not_written, write_whole
+from pose.dataset import Samples
 from pose.geometry import center_and_scale
 from pose.images import ImageError, decode_picture
-from pose.samples import Samples
+from pose.runtime import distributed
+from pose.runtime.errors import DataError, ExistsError, FileError, MissingError, PackageError, PoseError
+from pose.runtime.files import not_written, write_whole
 from pose.skeleton import KINECT20
 
 INDEX = "shards.json"

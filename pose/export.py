@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose.checkpoints import load_model
-from pose.device import autocast, tuned
-from pose.errors import DataError, ExistsError, PackageError
-from pose.files import write_whole
 from pose.hourglass import Bottleneck, StackedHourglass, check_images
+from pose.runtime.device import autocast, tuned
+from pose.runtime.errors import DataError, ExistsError, PackageError
+from pose.runtime.files import write_whole
 
 PRECISIONS = {
     "torch": ("fp32", "tf32", "bf16"),

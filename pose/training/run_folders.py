@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pose.files import not_written
+from pose.runtime.files import not_written
 
 
 def new_run(parent, kind="pose"):

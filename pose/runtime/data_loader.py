@@ -5,8 +5,8 @@ from itertools import repeat
 
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from pose.errors import OutOfMemory, PoseError
-from pose.interruption import interrupted_later
+from pose.runtime.ctrl_c import interrupted_later
+from pose.runtime.errors import OutOfMemory, PoseError
 
 
 class Loader(DataLoader):

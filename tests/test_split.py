@@ -1,18 +1,20 @@
 """Splits that share no person, the folders of trainings, and weights on disk."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pose import files, preparation
+from pose import read_annotations
 from pose.annotations import AnnotationError, Annotations, write_annotations
 from pose.checkpoints import load_model, load_tensors, save_model, save_tensors
 from pose.hourglass import StackedHourglass
-from pose.preparation import prepare, prepared, split, subjects_of
-from pose.runs import latest_run, new_run
+from pose.runtime import files
+from pose.split import load_split, split_annotations, split_dataset, subjects_of
+from pose.training.run_folders import latest_run, new_run
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def twenty():
 
 
 def test_a_split_takes_each_image_once_and_the_asked_share_to_validation(twenty):
-    train, valid = split(twenty, valid_share=0.25)
+    train, valid = split_annotations(twenty, valid_share=0.25)
     assert len(valid) == 5
     assert sorted([*train, *valid]) == sorted(twenty)
 
@@ -30,13 +32,13 @@ def test_a_split_shares_no_person(twenty):
     people = np.array(["Ann", "Bob", "Cem", "Dan", "Eve"] * 4)
     person = dict(zip(twenty, people, strict=True))
     for seed in range(5):
-        train, valid = split(twenty, people, valid_share=0.4, seed=seed)
+        train, valid = split_annotations(twenty, people, valid_share=0.4, seed=seed)
         assert len(valid) == 8
         assert not {person[path] for path in train} & {person[path] for path in valid}
 
 
 def test_a_split_depends_on_its_seed_alone(twenty):
-    first, again, other = (list(split(twenty, seed=seed)[1]) for seed in (0, 0, 1))
+    first, again, other = (list(split_annotations(twenty, seed=seed)[1]) for seed in (0, 0, 1))
     assert first == again != other
 
 
@@ -44,7 +46,7 @@ def test_a_split_depends_on_its_seed_alone(twenty):
 def test_a_split_of_a_single_one_is_refused(twenty, groups):
     annotations = twenty if groups else twenty.select([0])
     with pytest.raises(ValueError, match="at least two groups"):
-        split(annotations, groups)
+        split_annotations(annotations, groups)
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def own_data(tmp_path):
 
 
 def test_subjects_come_from_the_clip_that_covers_the_image(own_data):
-    annotations = preparation.read_annotations(own_data / "joints.txt", own_data / "images")
+    annotations = read_annotations(own_data / "joints.txt", own_data / "images")
     subjects = subjects_of(annotations, own_data / "clips.csv", own_data / "images")
     assert subjects.tolist() == ["Ann", "Ann", "Bob", "Bob", "Ann", "Cem", "Cem"]
 
@@ -82,16 +84,16 @@ def test_subjects_come_from_the_clip_that_covers_the_image(own_data):
 def test_a_fault_in_the_clips_is_named_with_its_line(own_data, clips, named):
     (own_data / "clips.csv").write_text(clips)
     with pytest.raises(ValueError, match=rf"clips\.csv, {named}"):
-        prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+        split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out")
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_was_prepared_is_found_again_and_shares_no_subject(own_data, seed):
-    train, valid, *source = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", 0.4, seed)
+    train, valid, *source = split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out", 0.4, seed)
     ann = {str(own_data / "images" / name) for name in ("0.png", "1.png", "4.png")}
     assert ann <= set(train) or ann <= set(valid)
     assert len(train) + len(valid) == 7
-    again_train, again_valid, *again_source = prepared(own_data / "out")
+    again_train, again_valid, *again_source = load_split(own_data / "out")
     assert again_source == source
     for part, again in ((train, again_train), (valid, again_valid)):
         assert list(again) == list(part)
@@ -99,34 +101,34 @@ def test_what_was_prepared_is_found_again_and_shares_no_subject(own_data, seed):
 
 
 def test_what_was_prepared_names_the_lines_of_the_users_own_file(own_data):
-    prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
-    valid = prepared(own_data / "out").valid
+    split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out")
+    valid = load_split(own_data / "out").valid
     lines = (own_data / "joints.txt").read_text().splitlines()
     for row, path in enumerate(valid.paths):
         file, _, line = valid.place(row).rpartition(", line ")
         assert file == str((own_data / "joints.txt").resolve())
         assert lines[int(line) - 1].startswith(Path(path).name)
     (own_data / "joints.txt").write_text("broken")
-    assert prepared(own_data / "out").valid.place(0).startswith(str(own_data / "out" / "valid.txt"))
+    assert load_split(own_data / "out").valid.place(0).startswith(str(own_data / "out" / "valid.txt"))
 
 
 def test_without_clips_the_split_is_by_image(own_data):
     (own_data / "clips.csv").unlink()
-    train, valid, *_ = prepare(own_data / "joints.txt", own_data / "images", own_data / "out", valid_share=2 / 7)
+    train, valid, *_ = split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out", valid_share=2 / 7)
     assert (len(train), len(valid)) == (5, 2)
 
 
 def test_the_image_folder_is_kept_whatever_the_working_directory(own_data, monkeypatch):
     monkeypatch.chdir(own_data)
-    prepare("joints.txt", "images", "out")
+    split_dataset("joints.txt", "images", "out")
     monkeypatch.chdir(own_data.parent)
-    train = prepared(own_data / "out").train
+    train = load_split(own_data / "out").train
     assert all(path.startswith(str(own_data.resolve())) for path in train)
 
 
 def test_where_nothing_was_prepared_the_sample_is(own_data, monkeypatch):
-    monkeypatch.setattr(preparation, "SAMPLE", own_data)
-    train, valid, *_ = prepared(own_data / "new" / "out")
+    monkeypatch.setattr(sys.modules["pose.split"], "SAMPLE", own_data)
+    train, valid, *_ = load_split(own_data / "new" / "out")
     assert len(train) + len(valid) == 7
     assert json.loads((own_data / "new/out/source.json").read_text())["image_dir"] == str(own_data / "images")
 
@@ -135,24 +137,24 @@ def test_the_joints_file_itself_is_not_overwritten(own_data):
     (own_data / "joints.txt").rename(own_data / "train.txt")
     before = (own_data / "train.txt").read_bytes()
     with pytest.raises(ValueError, match="choose another out_dir"):
-        prepare(own_data / "train.txt", own_data / "images", own_data)
+        split_dataset(own_data / "train.txt", own_data / "images", own_data)
     assert (own_data / "train.txt").read_bytes() == before
 
 
 def test_data_that_cannot_be_read_are_not_replaced_by_those_of_an_earlier_time(own_data):
-    prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+    split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out")
     (own_data / "joints.txt").write_text("0.png 1 2 3\n")
     with pytest.raises(AnnotationError):
-        prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+        split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out")
     with pytest.raises(FileNotFoundError, match="could not be prepared"):
-        prepared(own_data / "out")
+        load_split(own_data / "out")
 
 
 def test_a_users_own_split_is_not_overwritten(own_data):
     (own_data / "out").mkdir()
     (own_data / "out" / "train.txt").write_text("mine")
     with pytest.raises(ValueError, match="choose another out_dir"):
-        prepare(own_data / "joints.txt", own_data / "images", own_data / "out")
+        split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out")
     assert (own_data / "out" / "train.txt").read_text() == "mine"
 
 

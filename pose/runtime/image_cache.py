@@ -9,8 +9,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from pose.files import not_written
 from pose.images import ENOUGH, ImageError, Picture
+from pose.runtime.files import not_written
 
 _told = set()  # folders that cannot be written; said once in a process
 
