@@ -10,7 +10,6 @@ from har.head import MOST_FRAMES, POOLINGS, ActivityHead
 from pose.runtime.errors import DataError
 from pose.runtime.settings import check
 from pose.skeleton import KINECT20
-from pose.training.schedule import rate_at
 
 
 @dataclass
@@ -23,7 +22,7 @@ class HarConfig:
     pooling: "attention_max", "attention", "max", "mean" or "last", see `ActivityHead`
     bones: the vectors along the limbs are features, too
     velocities: the changes from moment to moment are features, too
-    frames: moments that each clip is resampled to; 0: its own frames
+    frames: moments that each clip is resampled to
     dropout: of the pooled states, and between layers
     epochs: passes over the training clips
     batch_size: clips a step
@@ -70,8 +69,8 @@ class HarConfig:
             not_negative=("weight_decay", "patience", "pose_rate", "pose_weight", "workers", "seed"),
             below_one=("dropout", "label_smoothing", "ema_decay", "warmup"),
         )
-        if not (self.frames == 0 or 2 <= self.frames <= MOST_FRAMES):
-            raise DataError(f"frames must be 2 to {MOST_FRAMES}, or 0 for each clip's own, not {self.frames}")
+        if not 2 <= self.frames <= MOST_FRAMES:
+            raise DataError(f"frames must be 2 to {MOST_FRAMES}, not {self.frames}")
         if self.pooling not in POOLINGS:
             raise DataError(f"pooling is one of {', '.join(POOLINGS)}, not {self.pooling!r}")
 
@@ -85,12 +84,6 @@ class HarConfig:
             options = {name: getattr(self, name) for name in names}
             return ActivityHead(num_actions, len(skeleton), skeleton=skeleton, **options)
 
-    def build_dataset(self, annotations, clips, actions=None, is_train=False, joints_3d=None, skeleton=KINECT20):
+    def build_dataset(self, annotations, clips, actions=None, is_train=False, joints_3d=None):
         """`SequenceDataset` with this configuration's augmentation and seed."""
-        return SequenceDataset(
-            annotations, clips, actions, is_train, self.augmentation, joints_3d, skeleton=skeleton, seed=self.seed
-        )
-
-    def rate_at(self, step, steps):
-        """The learning rate of the head in step 0 … steps−1."""
-        return rate_at(step, steps, self.learning_rate, self.warmup)
+        return SequenceDataset(annotations, clips, actions, is_train, self.augmentation, joints_3d, seed=self.seed)

@@ -4,39 +4,33 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from har.augmentation import MotionAugmentation
 from pose.annotations import as_annotations
-from pose.augmentation import Augmentation
+from pose.augmentation import Augmentation, AugmentedDataset
 from pose.clips import actions_of
 from pose.dataset import BadImages
 from pose.geometry import center_and_scale, crop_matrix, invert, transform_landmarks, whole_image_box
 from pose.images import ImageError, read_image, warp
 from pose.runtime.errors import DataError
-from pose.skeleton import KINECT20
 
 
-class _ClipSamples(Dataset):
+class _ClipSamples(AugmentedDataset):
     """What both data sets share: the clips, their labels, and the epoch."""
 
-    def __init__(self, annotations, clips, actions, is_train, augmentation, skeleton, seed):
+    def __init__(self, annotations, clips, actions, is_train, augmentation, seed):
+        super().__init__()
         self.annotations, self.clips = as_annotations(annotations), list(clips)
+        self.skeleton = self.annotations.skeleton
         self.actions = list(actions or actions_of(clips))
         self.labels = _labels(self.clips, self.actions)
-        _check(self.annotations, self.clips, skeleton)
+        _check(self.annotations, self.clips)
         self.is_train = is_train
         self.augmentation = augmentation
-        self.skeleton = skeleton
         self.seed = seed
-        self.epoch = 0
 
     def __len__(self):
         return len(self.clips)
-
-    def set_epoch(self, epoch):
-        """Another epoch, other augmentations."""
-        self.epoch = epoch
 
 
 class SequenceDataset(_ClipSamples):
@@ -51,8 +45,8 @@ class SequenceDataset(_ClipSamples):
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
-                 skeleton=KINECT20, seed=0):  # fmt: skip
-        super().__init__(annotations, clips, actions, is_train, augmentation or MotionAugmentation(), skeleton, seed)
+                 seed=0):  # fmt: skip
+        super().__init__(annotations, clips, actions, is_train, augmentation or MotionAugmentation(), seed)
         self.joints_3d = joints_3d
 
     def __getitem__(self, index):
@@ -89,8 +83,8 @@ class ClipDataset(_ClipSamples):
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, pose_labels=None,
-                 inp_res=256, frames=32, skeleton=KINECT20, seed=0, on_bad_image="raise"):  # fmt: skip
-        super().__init__(annotations, clips, actions, is_train, augmentation or Augmentation(), skeleton, seed)
+                 inp_res=256, frames=32, seed=0, on_bad_image="raise"):  # fmt: skip
+        super().__init__(annotations, clips, actions, is_train, augmentation or Augmentation(), seed)
         if pose_labels is not None and pose_labels.paths != annotations.paths:
             raise DataError(
                 "pose_labels are of other images than annotations, or in another order; "
@@ -174,9 +168,7 @@ def _labels(clips, actions):
     return [actions.index(clip.action) for clip in clips]
 
 
-def _check(annotations, clips, skeleton):
-    if annotations.landmarks.shape[1] != len(skeleton):
-        raise DataError(f"the annotations have {annotations.landmarks.shape[1]} joints, the skeleton {len(skeleton)}")
+def _check(annotations, clips):
     for clip in clips:
         if clip.last >= len(annotations):
             raise DataError(f"the clip {clip.name!r} ends in row {clip.last}, but there are {len(annotations)} images")

@@ -1,7 +1,5 @@
 """A recogniser's answers on a data set, and their scores."""
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +12,6 @@ from har.hourglass_lstm import HourglassLSTM
 from pose.runtime.data_loader import Loader
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError
-from pose.runtime.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -82,14 +79,16 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     """
     if dataset.is_train:
         raise DataError("evaluate on a data set without augmentation: is_train=False")
-    known = getattr(model, "actions", dataset.actions)
-    if known != dataset.actions:
+    known = model.actions
+    if known not in (None, dataset.actions):
         raise DataError(
             f"the model knows the actions {', '.join(known)}, the data have {', '.join(dataset.actions)}; give the "
             "data set actions=model.actions"
         )
     if isinstance(model, HourglassLSTM):
         model.check(dataset)
+    else:
+        model.skeleton.check_same(dataset.skeleton, "the model", "the data")
     device = chosen_device(device)
     model = model.to(device).eval()
     logits = []
@@ -105,12 +104,3 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
             "set actions=, those of the training"
         )
     return ActivityScores(dataset.clips, dataset.actions, probabilities)
-
-
-def write_rows(path, rows):
-    """Writes dictionaries with equal keys as a CSV file."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())

@@ -55,13 +55,31 @@ class HourglassLSTM(nn.Module):
             raise DataError(
                 "HourglassLSTM(pose_model, head) takes a StackedHourglass and an ActivityHead, in that order"
             )
-        if pose_model.num_joints != head.settings["num_joints"]:
-            raise DataError(
-                f"the hourglass predicts {pose_model.num_joints} joints, the head wants {head.settings['num_joints']}"
-            )
+        head.skeleton.check_same(pose_model.skeleton, "the head", "the hourglass")
         self.pose_model, self.head, self.chunk, self.bf16 = pose_model, head, chunk, bf16
         self.keep_statistics = bool(head.norm.num_batches_tracked) if keep_statistics is None else keep_statistics
         self.train()
+
+    @property
+    def num_actions(self):
+        return self.head.num_actions
+
+    @property
+    def actions(self):
+        """The names of the classes, and the usual number of frames of a clip: those of the head."""
+        return self.head.actions
+
+    @actions.setter
+    def actions(self, actions):
+        self.head.actions = actions
+
+    @property
+    def window(self):
+        return self.head.window
+
+    @window.setter
+    def window(self, window):
+        self.head.window = window
 
     def train(self, mode=True):
         super().train(mode)
@@ -72,12 +90,13 @@ class HourglassLSTM(nn.Module):
 
     def check(self, dataset):
         """Raises DataError where a `ClipDataset` has another size than the hourglass was trained with, if known."""
-        trained = getattr(self.pose_model, "about", {}).get("config", {}).get("inp_res", dataset.inp_res)
-        if dataset.inp_res != trained:
+        trained = self.pose_model.inp_res
+        if trained not in (None, dataset.inp_res):
             raise DataError(
                 f"the hourglass was trained with {trained} px, the data have {dataset.inp_res}; "
                 f"ClipDataset(..., inp_res={trained})"
             )
+        self.head.skeleton.check_same(dataset.skeleton, "the model", "the data")
 
     def forward(self, clips, lengths, to_image=None):
         """The scores of the actions: logits (N, num_actions) float32.

@@ -1,7 +1,6 @@
 """What a trained model sees: landmarks of all images of a data set, and `SlidingWindow`, the action of the moment."""
 
 import hashlib
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -10,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from har.checkpoints import load_model
 from har.hourglass_lstm import HourglassLSTM
@@ -21,17 +19,18 @@ from pose.images import read_image
 from pose.prediction import Predictor, listed
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError, PoseError
+from pose.runtime.progress import progress_bar
 
 AT_ONCE = 256  # images between two movements of the progress bar
 
 
-def predict_annotations(predictor, images, cache_dir=None, least=0.0):
+def predict_annotations(predictor, images, cache_dir=None, min_confidence=0.0):
     """The landmarks that a `Predictor` finds, as `Annotations`, which everything takes in place of labelled ones.
 
     images: a folder (its images by name, 9 before 10, sub-folders too) or a list of paths, such as `annotations.paths`.
     cache_dir: a folder that keeps the result, or None. It is found again only for the same weights, settings, image
         names and image contents.
-    least: landmarks of less confidence are missing.
+    min_confidence: landmarks of less confidence are missing.
     Returns `Annotations`, in the order of `images`. Raises what `Predictor.predict` raises.
     """
     paths = [str(path) for path in listed(images)]
@@ -41,8 +40,8 @@ def predict_annotations(predictor, images, cache_dir=None, least=0.0):
         found = _predict(predictor, paths)
         if cache:
             save_tensors(cache, found, {"kind": "predicted landmarks", "images": len(paths)})
-    landmarks = np.where((found["confidence"] >= least)[..., None], found["landmarks"], np.nan)
-    return Annotations(paths, landmarks)
+    landmarks = np.where((found["confidence"] >= min_confidence)[..., None], found["landmarks"], np.nan)
+    return Annotations(paths, landmarks, skeleton=predictor.skeleton)
 
 
 def _from(cache):
@@ -56,7 +55,7 @@ def _from(cache):
 def _predict(predictor, paths):
     """{"landmarks": (M, K, 2) float64, "confidence": (M, K) float32}, image px."""
     predictions = []
-    with tqdm(total=len(paths), desc="landmarks", unit="img", file=sys.stdout, mininterval=0.5) as bar:
+    with progress_bar(len(paths), "landmarks", "images") as bar:
         for start in range(0, len(paths), AT_ONCE):
             predictions += predictor.predict(paths[start : start + AT_ONCE])
             bar.update(len(predictions) - bar.n)
@@ -111,18 +110,19 @@ class SlidingWindow:
     def __init__(self, model, pose=None, window=None, device=None):
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
         self.device = chosen_device(device)
-        about = getattr(model, "about", {})
         if isinstance(model, HourglassLSTM):
-            pose = pose or Predictor(model.pose_model, device=device, skeleton=model.head.skeleton)
+            pose = pose or Predictor(model.pose_model, device=device)
             self.head = model.head
         else:
             self.head = model
         self.head.to(self.device).eval()
-        if not hasattr(model, "actions"):
+        if model.actions is None:
             raise DataError("the model does not know its actions: give it those of its training, model.actions = [...]")
         self.actions = model.actions
         self.pose = pose if pose is None or isinstance(pose, Predictor) else Predictor(pose, device=device)
-        self.window = about.get("window") if window is None else window
+        if self.pose:
+            self.head.skeleton.check_same(self.pose.skeleton, "the recogniser", "the predictor")
+        self.window = model.window if window is None else window
         if not isinstance(self.window, int) or self.window < 1:
             raise DataError("the checkpoint does not say how long its clips were; pass window=, in frames")
         self.restart()
@@ -140,7 +140,7 @@ class SlidingWindow:
     def push_landmarks(self, landmarks):
         """The `Moment` of the next frame, given its landmarks (K, 2), image px, NaN where missing."""
         self._started = self._started or time.perf_counter()
-        joints = self.head.settings["num_joints"]
+        joints = self.head.num_joints
         if np.shape(landmarks) != (joints, 2):
             raise DataError(f"expected landmarks ({joints}, 2), got {np.shape(landmarks)}")
         landmarks = np.array(landmarks, np.float64)  # a copy: a source may use one array again and again

@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
 
 from har.datasets import SequenceDataset
-from har.evaluation import ActivityScores, evaluate, write_rows
+from har.evaluation import ActivityScores, evaluate
 from har.training import fit
 from pose.clips import actions_of
 from pose.runtime.errors import DataError
-from pose.skeleton import KINECT20
+from pose.runtime.files import write_csv
 
 
 class Fold(NamedTuple):
@@ -107,7 +107,7 @@ class ProtocolScores:
 
     def write_csv(self, path):
         """Writes one line for each seed and tested clip: seed, fold, and what `ActivityScores.rows` gives."""
-        write_rows(
+        write_csv(
             path,
             [
                 {"seed": seed, "fold": fold} | row
@@ -117,8 +117,7 @@ class ProtocolScores:
         )
 
 
-def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None,
-                 skeleton=KINECT20, on_fold=None):  # fmt: skip
+def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None):
     """Trains and tests an `ActivityHead` for each seed and fold; nothing of a tested clip has a part in its training.
 
     folds: a list of `Fold`, from one of the functions above, or a function that makes it of the seed; the clips' rows
@@ -144,10 +143,10 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
     for seed in seeds:
         seeded, parts = replace(config, seed=seed), []
         for fold in folds_of[seed]:
-            train = seeded.build_dataset(annotations, fold.train, actions, True, joints_3d, skeleton)
-            head = seeded.build_head(len(actions), skeleton)
+            train = seeded.build_dataset(annotations, fold.train, actions, True, joints_3d)
+            head = seeded.build_head(len(actions), annotations.skeleton)
             fit(head, train, None, seeded)
-            test = SequenceDataset(test_annotations or annotations, fold.test, actions, skeleton=skeleton)
+            test = SequenceDataset(test_annotations or annotations, fold.test, actions)
             parts.append(evaluate(head, test))
             if on_fold:
                 on_fold(seed, fold, parts[-1])

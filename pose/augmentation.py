@@ -4,10 +4,33 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
+from torch.utils.data import Dataset
 
 from pose.runtime.settings import check
 
+EPOCH = torch.zeros((), dtype=torch.int64)  # of this process; the data sets hold this tensor itself
 GREY = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue look (ITU-R BT.601)
+
+
+class AugmentedDataset(Dataset):
+    """A data set whose samples change with the epoch.
+
+    The epoch is one number for all data sets of a process, so that a training reaches them through any wrapper. It
+    lies in shared memory, where processes that load samples see it change.
+    """
+
+    def __init__(self):
+        self._epoch = EPOCH.share_memory_()
+
+    @property
+    def epoch(self):
+        """The number that, with the seed and the index, fixes a sample's augmentation."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch):
+        """Another epoch, other augmentations, in all data sets of this process."""
+        EPOCH.fill_(epoch)
 
 
 @dataclass(frozen=True)

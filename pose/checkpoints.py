@@ -13,7 +13,7 @@ from pose.runtime.ctrl_c import interrupted_later
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError, FileError, MissingError
 from pose.runtime.files import write_whole
-from pose.skeleton import KINECT20
+from pose.skeleton import KINECT20, Skeleton
 
 
 def save_tensors(path, tensors, about):
@@ -58,21 +58,23 @@ def filled(path, build, tensors):
         ) from None
 
 
-def save_model(path, model, skeleton=KINECT20, **about):
-    """Writes a `StackedHourglass`: weights, settings, joint names, and whatever JSON-able `about` says of it."""
+def save_model(path, model, **about):
+    """Writes a `StackedHourglass`: its weights, its settings, and whatever JSON-able `about` says of its training."""
     if not isinstance(model, StackedHourglass):
         raise DataError(
             f"expected a StackedHourglass, not a {type(model).__name__}; har.save_model writes a recogniser"
         )
-    about = {"kind": "hourglass", "settings": model.settings, "joints": list(skeleton.names), **about}
-    save_tensors(path, model.state_dict(), about)
+    save_tensors(path, model.state_dict(), {"kind": "hourglass", "settings": as_json(model.settings), **about})
 
 
-def hourglass_of(settings, tensors):
-    """A `StackedHourglass` with these settings; DataError where there are fewer weights than stacks."""
-    if settings["num_stacks"] > len(tensors):
-        raise DataError(f"{settings['num_stacks']} stacks of {len(tensors)} weights")
-    return StackedHourglass(**settings)
+def as_json(settings):
+    """A model's settings with the skeleton as a dictionary."""
+    return settings | {"skeleton": settings["skeleton"].settings()}
+
+
+def from_json(settings):
+    """The inverse of `as_json`."""
+    return settings | {"skeleton": Skeleton.of(settings["skeleton"])}
 
 
 def load_model(path, device="cpu"):
@@ -84,10 +86,36 @@ def load_model(path, device="cpu"):
     if about.get("kind") != "hourglass":
         kind = about.get("kind", "a training to resume")
         raise DataError(f"{path}: holds no hourglass but: {kind}; give best.safetensors of a pose training")
-    model = filled(path, lambda: hourglass_of(about["settings"], tensors), tensors)
-    joints = about.get("joints", [])
-    named = isinstance(joints, list) and all(isinstance(name, str) for name in joints)
-    if not (named and isinstance(about.get("config", {}), dict)):
-        raise DataError(f"{path}: what it says of itself is damaged; take another copy")
+    tensors = renamed(tensors)
+    model = filled(path, lambda: hourglass_of(_settings(about), tensors), tensors)
     model.about = about
     return model.to(chosen_device(device), memory_format=torch.channels_last)
+
+
+def hourglass_of(settings, tensors):
+    """A `StackedHourglass` with these settings; DataError where there are fewer weights than stacks."""
+    if settings["num_stacks"] > len(tensors):
+        raise DataError(f"{settings['num_stacks']} stacks of {len(tensors)} weights")
+    if not (settings["inp_res"] is None or isinstance(settings["inp_res"], int)):
+        raise DataError(f"inp_res {settings['inp_res']!r:.80}")
+    return StackedHourglass(**settings)
+
+
+# Version 0.1 kept the joints' names and the input size beside the settings, and called `trained_joints` `learnt`.
+
+
+def _settings(about):
+    settings = about["settings"]
+    if "skeleton" in settings:
+        return from_json(settings)
+    names = tuple(about.get("joints", KINECT20.names))
+    skeleton = KINECT20 if names == KINECT20.names else Skeleton(names, limbs=())
+    return settings | {"skeleton": skeleton, "inp_res": about.get("config", {}).get("inp_res")}
+
+
+def renamed(tensors):
+    """{name: tensor} of a hourglass of version 0.1 under today's names."""
+    return {
+        name.replace("learnt", "trained_joints"): tensor.bool() if name.endswith("learnt") else tensor
+        for name, tensor in tensors.items()
+    }

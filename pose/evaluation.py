@@ -1,16 +1,18 @@
 """How good predicted landmarks are: PCK, AUC, the mean error, and the mean pose as a baseline."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.utils.data import IterableDataset
+from torch.utils.data import Dataset, IterableDataset
 
-from pose.dataset import Samples, on_device
+from pose.dataset import check_data, skeleton_in, sources
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale, heatmap_to_image
 from pose.heatmaps import heatmaps_to_landmarks
+from pose.hourglass import StackedHourglass
+from pose.loss import heatmap_loss
 from pose.runtime.data_loader import Loader
-from pose.runtime.device import autocast, chosen_device, one_thread, tuned
+from pose.runtime.device import autocast, chosen_device, one_thread, to_device, tuned
 from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
 
@@ -76,6 +78,7 @@ class PoseScores:
 
     names: the K joints. counts: (K,) how many labels were scored (those of images with a labelled torso).
     pck: {threshold: (K,)}. auc: (K,). error: (K,) px in the original image, over the joints that got a prediction.
+    loss: the mean loss of the images, where a model was evaluated.
     """
 
     names: tuple[str, ...]
@@ -83,6 +86,7 @@ class PoseScores:
     pck: dict[float, np.ndarray]
     auc: np.ndarray
     error: np.ndarray
+    loss: float = float("nan")
 
     def mean(self, values, names=None):
         """The mean of a value a joint over all labels of the joints `names` (all joints by default)."""
@@ -147,55 +151,53 @@ def predict_heatmaps(model, image):
 def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
     """Landmarks (M, K, 2) float64 in px of the original images, and confidences (M, K), in the data set's order.
 
+    dataset: any `Dataset` of samples as `Generic` gives them, unaugmented.
     The model is moved to `device` (the GPU where there is one) and set to evaluation mode. Of an image that was skipped
     (`on_bad_image`) the landmarks are NaN, and the confidences 0.
     Raises DataError where the data set has other joints, or another size of images, than the model was trained with.
     """
-    _check(model, dataset)
-    device = chosen_device(device)
-    model = model.to(device, memory_format=torch.channels_last).eval()
-    found, boxes = [], []
-    for crops, info in Loader(dataset.crops(), batch_size, num_workers=workers, pin_memory=device.type == "cuda",
-                              worker_init_fn=one_thread):  # fmt: skip
-        with torch.inference_mode(), autocast(device, bf16), tuned(device, tf32=bf16):
-            heatmaps = model(on_device(crops, device))[-1]
-            found.append(heatmaps_to_landmarks(heatmaps))  # read at the end, so that no batch waits for the one before
-        boxes.append([info[key] for key in ("center", "scale", "rot")])
-    places, confidence = (torch.cat(tensors).cpu().numpy() for tensors in zip(*found, strict=True))
-    center, scale, rot = (torch.cat(tensors).numpy() for tensors in zip(*boxes, strict=True))
-    landmarks = heatmap_to_image(places, center, scale, rot, dataset.out_res)
-    landmarks[dataset.unreadable], confidence[dataset.unreadable] = np.nan, 0
+    landmarks, confidence, _, _ = _predict(model, dataset, batch_size, workers, device, bf16)
     return landmarks, confidence
 
 
-def _check(model, dataset):
-    if not hasattr(model, "num_joints") or not isinstance(dataset, Samples):
-        raise DataError(
-            f"expected a StackedHourglass and a Generic, not {type(model).__name__} and {type(dataset).__name__}"
-        )
-    if len(dataset.skeleton) != model.num_joints:
-        raise DataError(f"the model predicts {model.num_joints} joints, the data have {len(dataset.skeleton)}")
-    about = getattr(model, "about", {})
-    joints, size = about.get("joints"), about.get("config", {}).get("inp_res", dataset.inp_res)
-    if joints and joints != list(dataset.skeleton.names):
-        raise DataError(f"the model was trained for the joints {', '.join(joints)}; give the data set its skeleton")
-    if size != dataset.inp_res:
-        raise DataError(
-            f"the model was trained with images of {size} px, the data have {dataset.inp_res}; make them with "
-            f"Generic(..., inp_res={size})"
-        )
-
-
 def evaluate(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
-    """`PoseScores` of a model on a data set made with `is_train=False`, in px of the original images.
+    """`PoseScores` of a model on any `Dataset` of unaugmented samples, in px of the original images.
 
     Raises DataError for an augmented data set, for shards, and what `predict_dataset` raises.
     """
+    landmarks, _, labels, loss = _predict(model, dataset, batch_size, workers, device, bf16)
+    return replace(score(landmarks, labels, skeleton_in(dataset) or model.skeleton), loss=loss)
+
+
+def _predict(model, dataset, batch_size, workers, device, bf16):
+    """Landmarks (M, K, 2), confidences (M, K), labels (M, K, 2) and the mean loss."""
     _check(model, dataset)
+    device = chosen_device(device)
+    model = model.to(device, memory_format=torch.channels_last).eval()
+    found, losses, infos = [], [], []
+    for images, heatmaps, info in Loader(dataset, batch_size, num_workers=workers, pin_memory=device.type == "cuda",
+                                         worker_init_fn=one_thread):  # fmt: skip
+        with torch.inference_mode(), autocast(device, bf16), tuned(device, tf32=bf16):
+            outputs = model(to_device(images, device))
+            losses.append(len(images) * heatmap_loss(outputs, to_device(heatmaps, device), model.loss, model.sigma))
+            found.append(heatmaps_to_landmarks(outputs[-1]))  # read at the end, so that no batch waits for the last
+        infos.append(info)
+    places, confidence = (torch.cat(tensors).cpu().numpy() for tensors in zip(*found, strict=True))
+    center, scale, rot, labels = (
+        torch.cat([info[key] for info in infos]).numpy() for key in ("center", "scale", "rot", "pts")
+    )
+    landmarks = heatmap_to_image(places, center, scale, rot, outputs[-1].shape[-1])
+    confidence[np.isnan(scale)] = 0  # skipped images
+    return landmarks, confidence, labels, (sum(losses) / len(scale)).item()
+
+
+def _check(model, dataset):
+    if not isinstance(model, StackedHourglass) or not isinstance(dataset, Dataset):
+        raise DataError(
+            f"expected a StackedHourglass and a Generic, not {type(model).__name__} and {type(dataset).__name__}"
+        )
     if isinstance(dataset, IterableDataset):
         raise DataError("evaluate on a Generic; shards are for training")
-    if dataset.is_train:
+    check_data(model, dataset)
+    if any(source.is_train for source in sources(dataset)):
         raise DataError("evaluate on a data set without augmentation: Generic(..., is_train=False)")
-    predicted, _ = predict_dataset(model, dataset, batch_size, workers, device, bf16)
-    labels = np.where(dataset.unreadable[:, None, None], np.nan, dataset.annotations.landmarks)
-    return score(predicted, labels, dataset.skeleton)

@@ -88,7 +88,7 @@ def export_onnx(model, path, inp_res=None, overwrite=False):
     if path.exists() and not overwrite:
         raise ExistsError(f"{path} is there already; choose another name or pass overwrite=True")
     model = model if isinstance(model, nn.Module) else load_model(model)
-    inp_res = inp_res or getattr(model, "about", {}).get("config", {}).get("inp_res", 256)
+    inp_res = inp_res or model.inp_res or 256
     check_images((1, 3, inp_res, inp_res))
     write_whole(path, _onnx_bytes(_LastStack(fold_batch_norms(deepcopy(model).cpu().eval())), inp_res))
     return path

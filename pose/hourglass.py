@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from pose.runtime.errors import DataError
+from pose.skeleton import skeleton_of
 
 LOSSES = ("mse", "cross_entropy")
 DEPTH = 4  # how often an hourglass halves its input
@@ -66,6 +67,8 @@ class StackedHourglass(nn.Module):
     """Hourglasses one after the other, each with heatmaps of its own that are supervised and fed to the next.
 
     num_stacks: how many; num_joints: heatmaps each; channels: the width (256 in the paper).
+    skeleton: whose joints the heatmaps are of, in their order; by default KINECT20 for 20 joints.
+    inp_res: the side of the images that it is trained with, px; None before any training.
     loss: what the network is trained with, and so what its last layer means.
         "mse": its scores are the heatmaps, Gaussians of height 1 (as in the paper and in MPII checkpoints).
         "cross_entropy": the softmax of its scores over all positions is the probability of the joint's place. It is
@@ -75,22 +78,25 @@ class StackedHourglass(nn.Module):
     Where the attribute `recompute` is set, training keeps only the stacks' inputs in memory and computes the rest of
     each again for its gradient (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
 
-    Part of the network are also the image's normalisation (`mean`, `std`, of RGB in 0 … 1) and `learnt` (num_joints,),
-    1 for each joint that had labels in training: the heatmaps of the others, about which it knows nothing, are zero.
+    The image's normalisation (`mean`, `std`, of RGB in 0 … 1) is part of the network, and so is `trained_joints`
+    (num_joints,) bool, true for each joint that had labels in training: the heatmaps of the others, about which the
+    network knows nothing, are zero.
     """
 
-    def __init__(self, num_stacks=1, num_joints=20, channels=256, loss="cross_entropy", sigma=1.0):
+    def __init__(self, num_stacks=1, num_joints=20, channels=256, loss="cross_entropy", sigma=1.0,
+                 skeleton=None, inp_res=None):  # fmt: skip
         super().__init__()
         if loss not in LOSSES:
             raise DataError(f"loss is {' or '.join(map(repr, LOSSES))}, not {loss!r}")
         if num_stacks < 1 or num_joints < 1 or channels < 2 or channels % 2 or not 0 < sigma < 100:
             raise DataError("num_stacks, num_joints and sigma must be above 0 (sigma below 100), channels even")
-        self.settings = dict(num_stacks=num_stacks, num_joints=num_joints, channels=channels, loss=loss, sigma=sigma)
-        self.num_stacks, self.num_joints, self.loss, self.sigma = num_stacks, num_joints, loss, sigma
+        self.num_stacks, self.num_joints, self.channels = num_stacks, num_joints, channels
+        self.loss, self.sigma = loss, sigma
+        self.skeleton, self.inp_res = skeleton_of(num_joints, skeleton), inp_res
         self.recompute = False
         self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
         self.register_buffer("std", torch.full((3, 1, 1), 0.25))
-        self.register_buffer("learnt", torch.ones(num_joints))
+        self.register_buffer("trained_joints", torch.ones(num_joints, dtype=torch.bool))
 
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
         self.bn1 = nn.BatchNorm2d(64)
@@ -107,6 +113,12 @@ class StackedHourglass(nn.Module):
         self.score = nn.ModuleList(nn.Conv2d(channels, num_joints, 1) for _ in range(num_stacks))
         self.fc_ = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(num_stacks - 1))
         self.score_ = nn.ModuleList(nn.Conv2d(num_joints, channels, 1) for _ in range(num_stacks - 1))
+
+    @property
+    def settings(self):
+        """What `StackedHourglass(**settings)` makes the same network of, as a dictionary."""
+        names = ("num_stacks", "num_joints", "channels", "loss", "sigma", "skeleton", "inp_res")
+        return {name: getattr(self, name) for name in names}
 
     def forward(self, images):
         """The heatmaps of each stack; the last is the prediction.
@@ -150,7 +162,7 @@ class StackedHourglass(nn.Module):
         if self.loss == "cross_entropy":
             probability = score.flatten(2).softmax(dim=2).reshape(score.shape)
             score = probability * (2 * math.pi * self.sigma**2)
-        return score * self.learnt[:, None, None]
+        return score * self.trained_joints[:, None, None].to(score.dtype)
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def load_mpii_checkpoint(path, num_joints=20):
         raise DataError(f"{path}: has no score layers for MPII's 16 joints; is it a stacked hourglass trained on MPII?")
     with torch.device("meta"):  # so that no memory is taken before it is known that the weights fit
         _fill(StackedHourglass(stacks, len(MPII16), channels=score.shape[1], loss="mse"), weights, path)
-    model = StackedHourglass(stacks, num_joints, channels=score.shape[1], loss="mse")
+    skeleton = MPII16 if num_joints == len(MPII16) else KINECT20
+    model = StackedHourglass(stacks, num_joints, channels=score.shape[1], loss="mse", skeleton=skeleton)
     if num_joints == len(KINECT20):
         weights = _by_name(weights, model.state_dict())
     model.mean.copy_(torch.tensor(MPII_MEAN)[:, None, None])
@@ -126,7 +127,7 @@ def _fill(model, weights, path):
         missing, unexpected = model.load_state_dict(weights, strict=False, assign=model.mean.is_meta)
     except RuntimeError as error:  # a weight of another shape
         raise DataError(f"{path}: is another architecture ({error})") from None
-    own = ("mean", "std", "learnt", "num_batches_tracked")  # what the checkpoints do not have
+    own = ("mean", "std", "trained_joints", "num_batches_tracked")  # what the checkpoints do not have
     missing = [name for name in missing if not name.endswith(own)]
     if missing or unexpected:
         raise DataError(

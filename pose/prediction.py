@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from pose.annotations import relative_name, write_annotations
+from pose.annotations import Annotations, relative_name, write_annotations
 from pose.checkpoints import load_model
 from pose.export import build_engine
 from pose.geometry import (
@@ -21,13 +21,13 @@ from pose.geometry import (
     whole_image_box,
 )
 from pose.heatmaps import heatmaps_to_landmarks
-from pose.hourglass import check_images
+from pose.hourglass import StackedHourglass, check_images
 from pose.images import read_image, warp
 from pose.plotting import draw_landmarks
 from pose.runtime.device import chosen_device, keep_freed_memory
 from pose.runtime.errors import DataError, ExistsError
 from pose.runtime.files import write_whole
-from pose.skeleton import KINECT20
+from pose.skeleton import KINECT20, Skeleton
 
 UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
 CALIBRATION_IMAGES = 200
@@ -43,6 +43,7 @@ class Prediction:
     landmarks: (K, 2) float64, x then y, image px; NaN for joints that had no label in training.
     confidence: (K,) float32 in 0 … 1, the height of the heatmap's peak.
     center (2,) px, scale: the crop that the network saw. path: the image's file, None for an array.
+    skeleton: whose joints they are.
     """
 
     landmarks: np.ndarray
@@ -50,6 +51,7 @@ class Prediction:
     center: np.ndarray
     scale: float
     path: str | None = None
+    skeleton: Skeleton = KINECT20
 
 
 class Predictor:
@@ -68,31 +70,22 @@ class Predictor:
     """
 
     def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, backend="torch", precision="fp32",
-                 calibration=None, device=None, skeleton=KINECT20):  # fmt: skip
+                 calibration=None, device=None):  # fmt: skip
         keep_freed_memory()
         self.device = chosen_device(device or (None if backend == "torch" else "cpu"))
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
-        if not hasattr(model, "num_joints"):
+        if not isinstance(model, StackedHourglass):
             raise DataError(f"expected a StackedHourglass or the path of its checkpoint, not a {type(model).__name__}")
         if batch_size < 1:
             raise DataError(f"batch_size must be at least 1, not {batch_size}")
-        self.model = model
-        trained = getattr(model, "about", {}).get("config", {})
-        joints = getattr(model, "about", {}).get("joints", list(skeleton.names))
-        if joints != list(skeleton.names):
-            raise DataError(f"the model was trained for the joints {', '.join(joints)}; pass its skeleton=")
-        self.inp_res = inp_res or trained.get("inp_res", 256)
+        self.model, self.skeleton = model, model.skeleton
+        self.inp_res = inp_res or model.inp_res or 256
         if not isinstance(self.inp_res, int) or not 64 <= self.inp_res <= LARGEST_INPUT:
             raise DataError(f"inp_res is a whole number from 64 to {LARGEST_INPUT}, not {self.inp_res!r:.80}")
         check_images((batch_size, 3, self.inp_res, self.inp_res))
         self.batch_size = batch_size
         self.flip_test = flip_test
         self.backend, self.precision = backend, precision
-        self.skeleton = skeleton
-        if len(skeleton) != model.num_joints:
-            raise DataError(
-                f"the model predicts {model.num_joints} joints, the skeleton has {len(skeleton)}; pass skeleton="
-            )
         calibration = [] if calibration is None else _evenly(listed(calibration), CALIBRATION_IMAGES)
         self.samples = self._samples(calibration) if calibration else None
         self._engine = build_engine(model, self.inp_res, backend, precision, self.device, self.samples)
@@ -126,7 +119,8 @@ class Predictor:
             scale = BOX_MARGIN * (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / PIXELS_PER_SCALE
         landmarks, confidence = self._landmarks(pictures, center, scale)
         paths = [None if isinstance(image, np.ndarray) else str(image) for image in images]
-        return [Prediction(*row) for row in zip(landmarks, confidence, center, scale, paths, strict=True)]
+        rows = zip(landmarks, confidence, center, scale, paths, strict=True)
+        return [Prediction(*row, skeleton=self.skeleton) for row in rows]
 
     def _whole(self, pictures):
         """Center (N, 2) and scale (N,) of the squares around whole pictures."""
@@ -232,19 +226,32 @@ def listed(images):
         return [images]
 
 
-def write_predictions(joints_txt, predictions, image_dir=None, least=0.0, overwrite=False):
-    """Writes predictions as a joints file that `read_annotations` reads; joints below the confidence `least` as nan.
+def write_predictions(joints_txt, predictions, image_dir=None, min_confidence=0.0, overwrite=False):
+    """Writes predictions as a joints file that `read_annotations` reads; joints of less than
+    `min_confidence` as nan.
 
     image_dir: the folder that the names are written relative to; by default the deepest one that holds all of them.
     Raises DataError for predictions of arrays and for two of the same file; ExistsError.
     """
     _check_files(predictions)
     image_dir = image_dir or _common_folder(predictions)
-    landmarks = {p.path: np.where(p.confidence[:, None] >= least, p.landmarks, np.nan) for p in predictions}
-    write_annotations(joints_txt, landmarks, image_dir, overwrite)
+    found = predicted_annotations(predictions, min_confidence)
+    write_annotations(joints_txt, found, image_dir, overwrite)
 
 
-def draw_predictions(out_dir, predictions, image_dir=None, least=0.0, skeleton=KINECT20, overwrite=False):
+def predicted_annotations(predictions, min_confidence=0.0):
+    """Predictions of files as `Annotations`; joints of less than `min_confidence` are missing.
+
+    Raises DataError where they are of different skeletons.
+    """
+    first = predictions[0].skeleton
+    for prediction in predictions:
+        first.check_same(prediction.skeleton, "the first prediction", "others")
+    landmarks = [np.where(p.confidence[:, None] >= min_confidence, p.landmarks, np.nan) for p in predictions]
+    return Annotations([p.path for p in predictions], landmarks, skeleton=first)
+
+
+def draw_predictions(out_dir, predictions, image_dir=None, min_confidence=0.0, overwrite=False):
     """Writes each image with its skeleton drawn, under its own name below `out_dir`; returns the paths.
 
     Raises DataError for predictions of arrays, for two of the same file, for kinds of files that OpenCV does not
@@ -257,13 +264,17 @@ def draw_predictions(out_dir, predictions, image_dir=None, least=0.0, skeleton=K
     paths = [Path(out_dir) / relative_name(p.path, image_dir) for p in predictions]
     there = next((path for path in paths if path.exists()), None)
     if there and not overwrite:
-        raise ExistsError(f"{there} is there already; choose another folder or pass overwrite=True")
+        raise ExistsError(f"{there} already exists; choose another folder or pass overwrite=True")
     unknown = next((path for path in paths if not cv2.haveImageWriter(path.name)), None)
     if unknown:
         raise DataError(f"{unknown}: OpenCV writes no such images; give those with other suffixes")
     for prediction, path in zip(predictions, paths, strict=True):
         drawn = draw_landmarks(
-            read_image(prediction.path), prediction.landmarks, skeleton, prediction.confidence, least
+            read_image(prediction.path),
+            prediction.landmarks,
+            prediction.skeleton,
+            prediction.confidence,
+            min_confidence,
         )
         _, encoded = cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         write_whole(path, encoded.tobytes())

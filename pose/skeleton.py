@@ -39,6 +39,29 @@ class Skeleton:
             raise DataError(f"no joint is called {name!r}; the joints are: {', '.join(self.names)}")
         return self.names.index(name)
 
+    def settings(self):
+        """The skeleton as a dictionary for JSON, which `Skeleton.of` reads back."""
+        return {"names": list(self.names), "limbs": [list(limb) for limb in self.limbs], "torso": list(self.torso)}
+
+    @classmethod
+    def of(cls, settings):
+        """The skeleton of a dictionary from `settings`. Raises DataError where it is damaged."""
+        names, limbs, torso = settings["names"], settings["limbs"], settings["torso"]
+        if not all(isinstance(name, str) for name in [*names, *torso]):
+            raise DataError("the joint names are damaged")
+        return cls(tuple(names), tuple((inner, outer) for inner, outer in limbs), tuple(torso))
+
+    def check_same(self, other, whose, others):
+        """Raises DataError where another skeleton has other joints, or the same in another order.
+
+        whose, others: what the two are called in the message ("the model", "the data").
+        """
+        if self.names != other.names:
+            raise DataError(
+                f"{whose} has the joints {', '.join(self.names)}; {others} have {', '.join(other.names)}: they must be "
+                "the same, in the same order. Pass skeleton= to read_annotations, and use a model trained on such data"
+            )
+
     @cached_property
     def mirrored(self):
         """For each joint the index of the joint that takes its place in a mirrored image, as a list."""

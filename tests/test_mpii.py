@@ -14,7 +14,7 @@ from pose.skeleton import KINECT20
 
 IMAGES = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
-OWN = ("mean", "std", "learnt")  # what our network has beside the published one
+OWN = ("mean", "std", "trained_joints")  # what our network has beside the published one
 
 
 def layer(name):

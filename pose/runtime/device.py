@@ -1,4 +1,4 @@
-"""What the machine offers: the device, and bf16."""
+"""The machine: which device computes, in which precision, and how its memory is used."""
 
 import ctypes
 import os
@@ -91,26 +91,22 @@ def is_out_of_memory(error):
     return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY)
 
 
-def largest_that_fits(attempt, batch):
-    """The largest of batch/2, batch/4, …, 1 with which `attempt(size)` runs; 0 where none does."""
-    while batch > 1:
-        batch //= 2
-        if _runs(attempt, batch):
-            return batch
-    return 0
+def to_device(batch, device):
+    """A batch (N, C, H, W) on its way to the device, in the memory layout in which convolutions are fastest."""
+    return batch.to(device, non_blocking=True, memory_format=torch.channels_last)
 
 
-def _runs(attempt, size):
-    """Whether attempt(size) has enough memory. What it leaves is given back, also to other libraries."""
-    try:
-        attempt(size)
-    except DataError:  # too small a batch for batch norm
-        return False
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        return False
-    finally:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    return True
+class Arriving:
+    """Tensors on their way to the CPU while the device goes on computing; `read()` waits for them."""
+
+    def __init__(self, *tensors):
+        self._tensors = [tensor.detach().to("cpu", non_blocking=True) for tensor in tensors]
+        self._event = torch.cuda.Event() if tensors[0].is_cuda else None
+        if self._event:
+            self._event.record()
+
+    def read(self):
+        """The tensors, in a list."""
+        if self._event:
+            self._event.synchronize()
+        return self._tensors

@@ -1,8 +1,10 @@
-"""One family of errors for what a person can mend: each message says what is wrong, where, and what to do.
+"""One family of errors for what a person can fix: each message says what is wrong, where, and what to do.
 
 Each is a built-in error of its kind, too, so `except ValueError` or `except OSError` catches it as well. In a notebook
 the message alone is shown.
 """
+
+from importlib import import_module
 
 
 class _MessageAlone:
@@ -27,7 +29,7 @@ class MissingError(PoseError, FileNotFoundError):
 
 
 class ExistsError(PoseError, FileExistsError):
-    """A file or folder that is there already and would be replaced."""
+    """A file or folder that already exists and would be replaced."""
 
 
 class FileError(PoseError, OSError):
@@ -44,3 +46,11 @@ class LossError(PoseError, FloatingPointError):
 
 class OutOfMemory(PoseError, MemoryError):
     """A batch that does not fit into the memory."""
+
+
+def optional_package(name, what, install):
+    """The module of that name. Raises PackageError, saying what to install, where it is missing and `what` needs it."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise PackageError(f"{what} needs more packages: pip install {install}") from None

@@ -1,6 +1,8 @@
 """Files: text read whatever its bytes, and none ever half written."""
 
+import csv
 import errno
+import io
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +64,15 @@ def write_whole(path, content):
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise not_written(path, error) from None
+
+
+def write_csv(path, rows):
+    """Writes dictionaries with equal keys as a CSV file under a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
 
 
 def unfinished(path):

@@ -1,6 +1,6 @@
 """Training: one configuration, one loop, from a notebook cell, `python -m pose.training`, or `torchrun`."""
 
 from pose.training.config import TrainConfig
-from pose.training.loop import fit
+from pose.training.hourglass import fit
 
 __all__ = ["TrainConfig", "fit"]

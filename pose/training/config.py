@@ -10,7 +10,6 @@ from pose.hourglass import LOSSES, StackedHourglass
 from pose.runtime.errors import DataError
 from pose.runtime.settings import check
 from pose.skeleton import KINECT20
-from pose.training.schedule import rate_at
 from pose.training.shards import ShardedGeneric
 
 
@@ -88,23 +87,21 @@ class TrainConfig:
         return self.inp_res // 4
 
     def build_model(self, skeleton=KINECT20):
-        """A freshly initialised `StackedHourglass`, the same for the same seed."""
+        """A freshly initialised `StackedHourglass` of these joints, the same for the same seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return StackedHourglass(self.num_stacks, len(skeleton), self.channels, self.loss, self.sigma)
+            return StackedHourglass(
+                self.num_stacks, len(skeleton), self.channels, self.loss, self.sigma, skeleton, self.inp_res
+            )
 
-    def build_dataset(self, annotations, is_train, skeleton=KINECT20):
+    def build_dataset(self, annotations, is_train):
         """`Generic` with this configuration's sizes and augmentation."""
-        return Generic(annotations, is_train, cache_dir=self.cache or None, **self._of_samples(skeleton))
+        return Generic(annotations, is_train, cache_dir=self.cache or None, **self._of_samples())
 
-    def build_sharded(self, folder, skeleton=KINECT20):
+    def build_sharded(self, folder):
         """`ShardedGeneric` of a folder of shards, for training, with this configuration's sizes and augmentation."""
-        return ShardedGeneric(folder, **self._of_samples(skeleton))
+        return ShardedGeneric(folder, **self._of_samples())
 
-    def _of_samples(self, skeleton):
+    def _of_samples(self):
         names = ("inp_res", "out_res", "sigma", "augmentation", "seed", "on_bad_image")
-        return {"skeleton": skeleton} | {name: getattr(self, name) for name in names}
-
-    def rate_at(self, step, steps):
-        """The learning rate of step 0 … steps−1: linear rise, then half a cosine down to zero."""
-        return rate_at(step, steps, self.learning_rate, self.warmup)
+        return {name: getattr(self, name) for name in names}

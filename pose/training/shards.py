@@ -10,7 +10,6 @@ import json
 import random
 import tarfile
 from functools import cache
-from importlib import import_module
 from itertools import chain, count, islice
 from pathlib import Path
 
@@ -22,9 +21,9 @@ from pose.dataset import Samples
 from pose.geometry import center_and_scale
 from pose.images import ImageError, decode_picture
 from pose.runtime import distributed
-from pose.runtime.errors import DataError, ExistsError, FileError, MissingError, PackageError, PoseError
+from pose.runtime.errors import DataError, ExistsError, FileError, MissingError, PoseError, optional_package
 from pose.runtime.files import not_written, write_whole
-from pose.skeleton import KINECT20
+from pose.skeleton import KINECT20, Skeleton
 
 INDEX = "shards.json"
 MOST_IMAGES = 10**7  # of a shard
@@ -39,9 +38,9 @@ def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
     """
     webdataset, out_dir, annotations = _webdataset(), Path(out_dir), as_annotations(annotations)
     if (out_dir / INDEX).exists():
-        raise ExistsError(f"{out_dir} holds shards already; choose another folder")
+        raise ExistsError(f"{out_dir} already holds shards; choose another folder")
     if any(out_dir.glob("*.tar")):
-        raise ExistsError(f"{out_dir} holds a part of shards whose writing was broken off; delete it")
+        raise ExistsError(f"{out_dir} holds shards that were only partly written; delete it")
     if not len(annotations) or images_per_shard < 1:
         raise DataError("there is nothing to write: give annotations with an image, and images_per_shard of 1 or more")
     missing = next((path for path in annotations.paths if not Path(path).is_file()), None)
@@ -52,7 +51,12 @@ def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
     except OSError as error:
         raise not_written(out_dir, error) from None
     labelled = np.isfinite(annotations.landmarks).any(axis=(0, 2))
-    about = {"images": counts, "labelled": labelled.tolist(), "fingerprint": fingerprint(annotations)}
+    about = {
+        "images": counts,
+        "labelled": labelled.tolist(),
+        "fingerprint": fingerprint(annotations),
+        "skeleton": annotations.skeleton.settings(),
+    }
     write_whole(out_dir / INDEX, json.dumps(about))  # last: without it the shards are not whole
     return [out_dir / name for name in counts]
 
@@ -80,14 +84,14 @@ class ShardedGeneric(Samples, IterableDataset):
     draws from a few images in memory. An epoch is as many images as there are; where shards cannot be dealt out evenly
     some images come twice and others in another epoch. The order depends on the number of processes and workers.
 
-    folder: from `write_shards`, at least as many shards as processes times workers. The rest is as for `Samples`;
+    folder: from `write_shards`, at least as many shards as processes times workers. The rest is as for `Generic`;
     `TrainConfig.build_sharded` makes it.
-    Raises MissingError where the folder has no whole shards, DataError where they are of another skeleton, and in
-    the loader where they are fewer than the processes times their workers.
+    Raises MissingError where the folder has no whole shards, DataError where they are damaged, and in the loader where
+    they are fewer than the processes times their workers.
     """
 
-    def __init__(self, folder, is_train=True, inp_res=256, out_res=None, sigma=1.0, skeleton=KINECT20,
-                 augmentation=None, seed=0, on_bad_image="raise"):  # fmt: skip
+    def __init__(self, folder, is_train=True, inp_res=256, out_res=None, sigma=1.0, augmentation=None, seed=0,
+                 on_bad_image="raise"):  # fmt: skip
         self.folder = Path(folder)
         if not (self.folder / INDEX).exists():
             raise MissingError(f"{self.folder}: holds no whole shards; make them with write_shards")
@@ -95,34 +99,27 @@ class ShardedGeneric(Samples, IterableDataset):
             about = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
             self.names, self.images = list(about["images"]), sum(about["images"].values())
             self.labelled, self.fingerprint = np.array(about["labelled"], bool), about["fingerprint"]
+            skeleton = Skeleton.of(about["skeleton"]) if "skeleton" in about else KINECT20  # version 0.1 had no other
             if any(Path(name).name != name for name in self.names):
                 raise DataError("a name leads out of the folder")
             if not all(isinstance(count, int) and 0 < count < MOST_IMAGES for count in about["images"].values()):
                 raise DataError("a shard has an impossible number of images")
+            if len(self.labelled) != len(skeleton):
+                raise DataError(f"{len(self.labelled)} joints, of which {len(skeleton)} have a name")
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(f"{self.folder / INDEX}: is damaged ({error}); write the shards again") from None
-        if len(self.labelled) != len(skeleton):
-            raise DataError(f"the shards have {len(self.labelled)} joints an image, the skeleton has {len(skeleton)}")
-        super().__init__(is_train, inp_res, out_res, sigma, skeleton, augmentation, seed, on_bad_image)
+        super().__init__(self.images, skeleton, is_train, inp_res, out_res, sigma, augmentation, seed, on_bad_image)
 
     def __len__(self):
         """Images of an epoch, of all processes together."""
         return self.images
 
-    def __iter__(self):
-        return (self.finish(*crop) for crop in self._crops())
-
     def name(self, row):
         """What to call an image in a message."""
         return f"image {row} of {self.folder}"
 
-    def crops(self):
-        """The data set of crops and their `info`: samples as they leave the processes that load them."""
-        self.share_epoch()
-        return _Crops(self)
-
-    def _crops(self):
-        """(crop, info) of an epoch's images, in this process and worker; see `make_crop`."""
+    def __iter__(self):
+        """The samples of an epoch, in this process and worker."""
         webdataset, worker = _webdataset(), get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         stream, streams = distributed.rank() * workers + number, distributed.size() * workers
@@ -134,26 +131,26 @@ class ShardedGeneric(Samples, IterableDataset):
         shards = [self.folder / name for name in order[stream::streams]]
         shuffle = webdataset.shuffle(SHUFFLED, rng=random.Random(f"{self.seed} {self.epoch} {stream}"))
         passes = (shuffle(_samples(webdataset, shards)) for _ in count())
-        return islice(chain.from_iterable(map(self._crops_of, passes)), len(self) // streams)
+        return islice(chain.from_iterable(map(self._one_pass, passes)), len(self) // streams)
 
-    def _crops_of(self, samples):
-        """The crops of one pass over the shards. Raises ImageError where there is none, as in the passes to come."""
+    def _one_pass(self, samples):
+        """The samples of one pass over the shards. Raises ImageError where there is none, as in the passes to come."""
         found = False
         for sample in samples:
             try:
-                crop = self._crop(sample)
+                made = self._sample(sample)
             except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
                 if isinstance(error, PoseError):
                     raise
                 raise DataError(f"{sample['__url__']}: is damaged ({error}); write the shards again") from None
-            if crop:
+            if made:
                 found = True
-                yield crop
+                yield made
         if not found:
             raise ImageError(f"{self.folder}: not a single image can be read")
 
-    def _crop(self, sample):
-        """The crop and `info` of an image of a shard; None where it is skipped."""
+    def _sample(self, sample):
+        """The sample of an image of a shard; None where it is skipped."""
         facts = json.loads(sample["json"])
         landmarks = np.array(facts["landmarks"], np.float64).reshape(len(self.skeleton), 2)
         center, scale = center_and_scale(landmarks)
@@ -161,20 +158,7 @@ class ShardedGeneric(Samples, IterableDataset):
             picture = decode_picture(np.frombuffer(sample["image"], np.uint8), facts["name"], self.shrink(scale))
         except ImageError as error:
             return self.bad_images.add(facts["index"], sample["__url__"], error)
-        return self.make_crop(facts["index"], facts["name"], picture, landmarks, center, scale)
-
-
-class _Crops(IterableDataset):
-    """The crops of this process."""
-
-    def __init__(self, data):
-        self.data = data
-
-    def __len__(self):
-        return len(self.data) // distributed.size()
-
-    def __iter__(self):
-        return self.data._crops()
+        return self.sample(facts["index"], facts["name"], picture, landmarks, center, scale)
 
 
 def _samples(webdataset, shards):
@@ -208,7 +192,4 @@ def _opened(shards):
 
 
 def _webdataset():
-    try:
-        return import_module("webdataset")
-    except ImportError:
-        raise PackageError("shards need another package: pip install webdataset") from None
+    return optional_package("webdataset", "reading or writing shards", "webdataset")

@@ -1,11 +1,10 @@
 """Everything that changes while training: kept in the run's folder, and taken up again from there."""
 
-import csv
-import io
 import json
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -13,7 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from pose.checkpoints import load_tensors, save_tensors
 from pose.runtime import distributed
 from pose.runtime.errors import DataError, ExistsError, LossError, MissingError
-from pose.runtime.files import unfinished, write_whole
+from pose.runtime.files import unfinished, write_csv
 
 # Hyperparameters that may differ when a training goes on.
 RESULT_UNCHANGED_BY = {"workers", "cache", "recompute", "tensorboard", "on_bad_image"}
@@ -22,25 +21,22 @@ RESULT_UNCHANGED_BY = {"workers", "cache", "recompute", "tensorboard", "on_bad_i
 class TrainingState:
     """The model, its averaged weights, the optimiser and the history of one training.
 
-    model: the network that learns, on its device.
-    config: its dataclass of hyperparameters.
-    groups: parameter groups for the optimiser; data: a number that tells these training data from others.
-    goodness: of a row of the history; the epoch where it is highest is the best.
-    save_best: called with a path, the averaged model, and keywords `config` and `scores` to say of it.
+    task: the `Task`, config: its dataclass of hyperparameters, run_dir: the training's folder or None.
     average: a copy of the model with the exponential moving average of its weights and batch-norm statistics.
     history: a dictionary an epoch.
     """
 
-    def __init__(self, model, config, groups, data, goodness, save_best):
-        self.model = model
-        self.config = config
-        self.goodness = goodness
-        self.save_best = save_best
-        self.facts = asdict(config) | {"data": data}
-        self.average = deepcopy(model).eval()
-        self.optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    def __init__(self, task, config, run_dir=None):
+        self.task, self.model, self.config = task, task.model, config
+        self.run_dir = None if run_dir is None else Path(run_dir)
+        self.facts = asdict(config) | {"data": task.data}
+        self.average = deepcopy(task.model).eval()
+        self.optimizer = torch.optim.AdamW(
+            task.groups, config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
         self.history = []
-        self._averaged, self._current = _floating(self.average), _floating(model)
+        self._averaged, self._current = _floating(self.average), _floating(self.model)
+        self._best_weights = None  # where no folder keeps them
 
     def update_average(self, step):
         """Moves the averaged weights towards the model's; faster in the first steps, when they still are noise."""
@@ -50,7 +46,7 @@ class TrainingState:
     @property
     def best(self):
         """The history's best row."""
-        return max(self.history, key=self.goodness)
+        return max(self.history, key=self.task.metric)
 
     @property
     def finished(self):
@@ -78,25 +74,23 @@ class TrainingState:
             f"build the model anew and choose another run_dir.{shown}"
         )
 
-    def start(self, run_dir, resume):
-        """Takes up the training in `run_dir` if there is one, else claims the folder; see `fit` for what is raised."""
-        last = run_dir / "last.safetensors"
+    def start(self, resume):
+        """Takes up the training in the folder if there is one, else claims it; see `fit` for what is raised."""
+        if self.run_dir is None:
+            return
+        last = self.run_dir / "last.safetensors"
         if not distributed.from_first(last.exists):
-            self._refuse_results(run_dir)
-            self._clean(run_dir)
-            if resume and distributed.rank() == 0:
-                print(f"nothing to resume in {run_dir}: a new training begins")
-            if distributed.rank() == 0:
-                self.save(run_dir)  # the untrained state: even an interrupted first epoch can be resumed
+            self._claim(resume)
             return
         if not resume:
             raise ExistsError(
-                f"{run_dir} holds a training already; resume=True (--resume) goes on with it, or choose another run_dir"
+                f"{self.run_dir} already holds a training; resume=True (--resume) goes on with it, or choose another "
+                "run_dir"
             )
         tensors, about = distributed.from_first(lambda: load_tensors(last))
         if "history" not in about:
             raise DataError(f"{last}: is no training that could go on; choose another run_dir")
-        best = run_dir / "best.safetensors"
+        best = self.run_dir / "best.safetensors"
         if about["history"] and not distributed.from_first(best.exists):
             raise MissingError(f"{best} is gone; the training cannot go on without it")
         if about["history"]:
@@ -107,9 +101,22 @@ class TrainingState:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"{last}: is damaged ({reason}); choose another run_dir") from None
-        self._clean(run_dir)
+        self._clean()
         if self.history and distributed.rank() == 0:
-            write_whole(run_dir / "history.csv", _as_csv(self.history))  # somebody may have changed it
+            write_csv(self.run_dir / "history.csv", self.history)  # somebody may have changed it
+
+    def _claim(self, resume):
+        """Begins in a folder without a training."""
+        for name in ("best.safetensors", "history.csv"):
+            if distributed.from_first((self.run_dir / name).exists):
+                raise ExistsError(
+                    f"{self.run_dir / name} exists, but no last.safetensors to go on; choose another run_dir"
+                )
+        self._clean()
+        if distributed.rank() == 0:
+            if resume:
+                print(f"nothing to resume in {self.run_dir}: a new training begins")
+            self._save()  # the untrained state: even an interrupted first epoch can be resumed
 
     def _check_best(self, path):
         """Raises DataError where the file holds other weights than this model's."""
@@ -117,29 +124,22 @@ class TrainingState:
         if {name: tensor.shape for name, tensor in tensors.items()} != {name: wanted[name].shape for name in wanted}:
             raise DataError(f"{path}: holds other weights than this training's; put the file back, or begin anew")
 
-    def _clean(self, run_dir):
+    def _clean(self):
         """Deletes what a kill may have left."""
-        if distributed.rank() == 0 and run_dir.is_dir():
+        if distributed.rank() == 0 and self.run_dir.is_dir():
             for name in ("best.safetensors", "last.safetensors", "history.csv"):
-                unfinished(run_dir / name).unlink(missing_ok=True)
-
-    def _refuse_results(self, run_dir):
-        for name in ("best.safetensors", "history.csv"):
-            if distributed.from_first((run_dir / name).exists):
-                raise ExistsError(
-                    f"{run_dir / name} is there, but no last.safetensors to go on; choose another run_dir"
-                )
+                unfinished(self.run_dir / name).unlink(missing_ok=True)
 
     def _take_up(self, tensors, history):
         """The state that {name: tensor} and the history describe."""
         self.model.load_state_dict(_part(tensors, "model"))
         self.average.load_state_dict(_part(tensors, "average"))
         self._restore_optimizer(_part(tensors, "optimizer"))
-        learnt = self.optimizer.state_dict()["state"].values()
-        if history and not (learnt and all({"step", "exp_avg", "exp_avg_sq"} <= set(part) for part in learnt)):
+        moments = self.optimizer.state_dict()["state"].values()
+        if history and not (moments and all({"step", "exp_avg", "exp_avg_sq"} <= set(part) for part in moments)):
             raise DataError("the optimiser's state is missing")
         for row in history:  # one that lacks either raises
-            float(self.goodness(row)), int(row["epoch"])
+            float(self.task.metric(row)), int(row["epoch"])
         self.history = history
 
     def _restore_optimizer(self, tensors):
@@ -160,20 +160,42 @@ class TrainingState:
         names = [name for name in now if saved.get(name) != now[name] and name not in RESULT_UNCHANGED_BY]
         if names:
             changed = ", ".join(f"{name} was {saved.get(name)}, now {now[name]}" for name in names)
-            raise DataError(f"{path} was trained otherwise ({changed}); restore that or choose another run_dir")
+            raise DataError(
+                f"{path} was trained with other settings ({changed}); restore those or choose another run_dir"
+            )
 
-    def save(self, run_dir):
+    def add(self, row):
+        """Adds the row of a finished epoch to the history, and keeps everything."""
+        self.history.append(row)
+        if self.run_dir is None:
+            if self.best is row:
+                self._best_weights = deepcopy(self.average.state_dict())
+        elif distributed.rank() == 0:
+            self._save()
+            if getattr(self.config, "tensorboard", False):
+                _write_tensorboard(self.run_dir, row)
+
+    def _save(self):
         """Writes best.safetensors if the last epoch is the best, history.csv, and last.safetensors."""
         if self.history and self.best is self.history[-1]:
-            self.save_best(run_dir / "best.safetensors", self.average, config=self.facts, scores=self.best)
+            self.task.save(self.run_dir / "best.safetensors", self.average, config=self.facts, scores=self.best)
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for parameter, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in values.items()}
         if self.history:
-            write_whole(run_dir / "history.csv", _as_csv(self.history))
+            write_csv(self.run_dir / "history.csv", self.history)
         # Last, so that a training that was killed between two files does this epoch again, and writes all of them.
-        save_tensors(run_dir / "last.safetensors", tensors, {"config": self.facts, "history": self.history})
+        save_tensors(self.run_dir / "last.safetensors", tensors, {"config": self.facts, "history": self.history})
+
+    def use_best(self):
+        """Gives the model the averaged weights of the best epoch. Raises MissingError where there are none."""
+        weights = self._best_weights
+        if self.run_dir is not None:
+            weights = distributed.from_first(lambda: load_tensors(self.run_dir / "best.safetensors")[0])
+        if weights:
+            self.model.load_state_dict(weights)
+            self.model.eval()
 
 
 def _floating(model):
@@ -185,9 +207,9 @@ def _part(tensors, prefix):
     return {name.partition(".")[2]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
 
 
-def _as_csv(history):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, history[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()
+def _write_tensorboard(run_dir, row):
+    from torch.utils.tensorboard import SummaryWriter  # an extra package
+
+    with SummaryWriter(run_dir) as writer:
+        for name, value in row.items():
+            writer.add_scalar(name, value, row["epoch"])

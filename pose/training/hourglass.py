@@ -1,0 +1,247 @@
+"""Training a `StackedHourglass`: its batches, its loss, its scores; `fit`."""
+
+import math
+import time
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, DistributedSampler, IterableDataset
+
+from pose.checkpoints import save_model
+from pose.dataset import identify, skeleton_in, skipped_images_told, sources
+from pose.evaluation import evaluate, normalised_distances, pck
+from pose.heatmaps import heatmaps_to_landmarks
+from pose.hourglass import StackedHourglass, check_images
+from pose.loss import heatmap_loss
+from pose.runtime import distributed
+from pose.runtime.data_loader import Loader
+from pose.runtime.device import Arriving, autocast, compiles, default_device, has_bf16, one_thread, to_device
+from pose.runtime.errors import DataError, optional_package
+from pose.training.config import TrainConfig
+from pose.training.loop import WATCH_EVERY, Task, train
+
+
+def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=None):
+    """Trains a `StackedHourglass`.
+
+    train_data, valid_data: two `Generic`, the second with `is_train=False`, or any other `Dataset` of such samples
+        `(image, heatmaps, info)`: a class of your own, a `Subset`, a `ConcatDataset`; the first may be a
+        `ShardedGeneric`.
+    config: `TrainConfig`; the kind of loss is the model's own.
+    run_dir: the folder of this training. After each epoch it holds last.safetensors (everything needed to go on),
+        best.safetensors (the averaged weights of the epoch with the best validation AUC, for `load_model`) and
+        history.csv.
+    resume: go on from last.safetensors; the result is that of a training that was never interrupted (on a processor to
+        the last bit).
+    on_epoch: called with the history after each epoch, to draw curves, say.
+    Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors; where the training
+    is interrupted or fails, those of the best epoch so far, if one was finished (not under torchrun).
+    Raises ExistsError where `run_dir` already holds a training and `resume` is false; DataError where model, data
+    and configuration do not fit each other, or the training to resume had other hyperparameters or images; LossError
+    where the loss is no longer finite; OutOfMemory; ImageError for an image that cannot be read, unless the
+    configuration says to skip such; FileError where `run_dir` cannot be written.
+    """
+    _check(model, train_data, valid_data, config, run_dir)
+    distributed.start()
+    with skipped_images_told(train_data, valid_data):
+        return train(PoseTask(model, train_data, valid_data, config), config, run_dir, resume, on_epoch)
+
+
+class PoseTask(Task):
+    """What the training of a `StackedHourglass` brings to the loop."""
+
+    unit = "images"
+
+    def __init__(self, model, train_data, valid_data, config):
+        self.device = default_device()
+        self.bf16 = self.tf32 = has_bf16(self.device) if config.bf16 is None else config.bf16
+        self.config, self.valid_data = config, valid_data
+        self.batch_size = min(config.batch_size, len(train_data))
+        self.steps = _steps(train_data, config)
+        self.data = _identity(train_data, config)
+        self.skeleton = skeleton_in(train_data) or model.skeleton
+        model.inp_res = config.inp_res
+        model.recompute = config.recompute
+        model.trained_joints.fill_(True)
+        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.network = distributed.wrap(self.model)
+        if compiles(self.device) and not config.recompute if config.compile is None else config.compile:
+            self.network = torch.compile(self.network)
+        self.groups = [{"params": list(model.parameters()), "share": 1.0}]
+        self.labelled = torch.zeros(model.num_joints, dtype=torch.bool, device=self.device)
+        self.loader = self._loader(train_data)
+
+    def _loader(self, train_data):
+        """Batches in an order that the seed and the epoch fix; each process gets its share of every batch."""
+        processes = distributed.size()
+        sampler = None  # shards bring an order of their own
+        if not isinstance(train_data, IterableDataset):
+            sampler = DistributedSampler(
+                train_data, processes, distributed.rank(), seed=self.config.seed, drop_last=True
+            )
+        return Loader(
+            train_data,
+            self.batch_size // processes,
+            sampler=sampler,
+            worker_init_fn=one_thread,
+            num_workers=self.config.workers,
+            persistent_workers=self.config.workers > 0,
+            pin_memory=self.device.type == "cuda",
+            drop_last=True,
+        )
+
+    def batches(self, epoch):
+        if isinstance(self.loader.sampler, DistributedSampler):
+            self.loader.sampler.set_epoch(epoch)
+        return self.loader
+
+    def loss(self, batch):
+        images, heatmaps, _ = batch
+        heatmaps = heatmaps.to(self.device, non_blocking=True)
+        self.labelled |= (heatmaps.amax(dim=(2, 3)) > 0).any(dim=0)
+        with autocast(self.device, self.bf16):
+            outputs = self.network(to_device(images, self.device))
+        return heatmap_loss(outputs, heatmaps, self.model.loss, self.model.sigma), outputs[-1]
+
+    def names(self, number, batch):
+        return batch[2]["img_paths"]
+
+    def scores(self):
+        return _BatchScores(self.skeleton, self.steps * self.batch_size)
+
+    def validate(self, average, first):
+        """Validation scores. The average then knows which joints had a label so far."""
+        labelled = torch.from_numpy(distributed.any_of(self.labelled.cpu().numpy()))
+        average.trained_joints.copy_(labelled if first else labelled | average.trained_joints.cpu())
+        config = self.config
+        scores = distributed.from_first(
+            lambda: evaluate(average, self.valid_data, config.batch_size, config.workers, self.device, self.bf16)
+        )
+        row = {"loss": scores.loss} | scores.summary()
+        if math.isnan(row["auc"]):
+            raise DataError("no validation image can be scored: none could be read, or none has its torso labelled")
+        return {f"valid_{name}": value for name, value in row.items()}
+
+    def metric(self, row):
+        return row["valid_auc"]
+
+    def save(self, path, average, **about):
+        save_model(path, average, **about)
+
+
+class _BatchScores:
+    """PCK@0.2 of every tenth training batch, and the speed of an epoch of so many images."""
+
+    def __init__(self, skeleton, images):
+        self.skeleton, self.images, self.started = skeleton, images, time.perf_counter()
+        self.snapshots = []
+
+    def add(self, number, batch, heatmaps):
+        if number % WATCH_EVERY == 0:
+            places, _ = heatmaps_to_landmarks(heatmaps)
+            self.snapshots.append((Arriving(places), batch[2]["tpts"]))
+
+    def newest(self):
+        """For the progress bar: of the last snapshot but one, which has arrived long ago."""
+        return {"PCK": f"{self._pck(*self.snapshots[-2]):.3f}"} if len(self.snapshots) > 1 else {}
+
+    def mean(self):
+        shares = [self._pck(*snapshot) for snapshot in self.snapshots]
+        known = [share for share in shares if not math.isnan(share)]
+        speed = self.images / (time.perf_counter() - self.started)
+        return {"train_pck@0.2": float(np.mean(known or [math.nan])), "images_per_s": round(speed, 2)}
+
+    def _pck(self, places, tpts):
+        distances = normalised_distances(places.read()[0].numpy(), tpts.numpy(), self.skeleton)
+        return float(pck(distances.reshape(-1, 1), 0.2)[0])
+
+
+def _check(model, train_data, valid_data, config, run_dir):
+    """Refuses a model, data and a configuration that do not fit each other."""
+    for found, kind, wanted in (
+        (model, StackedHourglass, "StackedHourglass"),
+        (train_data, Dataset, "Generic"),
+        (valid_data, Dataset, "Generic"),
+        (config, TrainConfig, "TrainConfig"),
+    ):
+        if not isinstance(found, kind):
+            raise DataError(
+                f"fit(model, train_data, valid_data, config, run_dir) wants a {wanted}, not {found!r:.60}: "
+                "config.build_model() and config.build_dataset(annotations, is_train=…) make model and data"
+            )
+    if run_dir is None:
+        raise DataError("run_dir is missing: a folder for this training, pose.new_run('runs') makes one")
+    if config.tensorboard:
+        optional_package("torch.utils.tensorboard", "tensorboard=True", "tensorboard")
+    if isinstance(valid_data, IterableDataset):
+        raise DataError("validate on a Generic; shards are for training")
+    for name in ("num_stacks", "channels", "loss", "sigma"):
+        if getattr(model, name) != getattr(config, name):
+            raise DataError(
+                f"the model has {name}={getattr(model, name)!r}, the configuration {getattr(config, name)!r}: after "
+                "a change build the model again, that is, run the cell with config.build_model"
+            )
+    for data in (train_data, valid_data):
+        _check_samples(model, data, config)
+    if any(source.is_train for source in sources(valid_data)):
+        raise DataError("validate on a data set without augmentation: Generic(..., is_train=False)")
+    known = sources(train_data)
+    if known and not any(source.labelled.any() for source in known):
+        raise DataError("no training image has a labelled joint; there is nothing to learn from")
+    images = min(config.batch_size, len(train_data)) // distributed.size()
+    check_images((images, 3, config.inp_res, config.inp_res), training=True)
+    labels = [source.annotations.landmarks for source in sources(valid_data)]
+    skeleton = skeleton_in(valid_data)
+    if labels and all(np.isnan(normalised_distances(some, some, skeleton)).all() for some in labels):
+        raise DataError(
+            f"no validation image has {' and '.join(skeleton.torso)} labelled, whose distance is the unit of PCK; add "
+            "such images, or give the data a Skeleton with another torso"
+        )
+
+
+def _check_samples(model, data, config):
+    """Refuses a data set, wrapped or not, whose samples are not those of the model and the configuration."""
+    for source in sources(data):
+        theirs = (source.inp_res, source.out_res, source.sigma, source.bad_images.on_bad_image)
+        if theirs != (config.inp_res, config.out_res, config.sigma, config.on_bad_image):
+            raise DataError(
+                "the data have another inp_res, out_res, sigma or on_bad_image than the configuration: after a change "
+                "build them again, that is, run the cell with config.build_dataset (or build_sharded)"
+            )
+        model.skeleton.check_same(source.skeleton, "the model", "the data")
+    if not sources(data):
+        image, heatmaps, _ = data[0]
+        shapes = tuple(image.shape), tuple(heatmaps.shape)
+        wanted = (3, config.inp_res, config.inp_res), (model.num_joints, config.out_res, config.out_res)
+        if shapes != wanted:
+            raise DataError(f"expected samples with an image {wanted[0]} and heatmaps {wanted[1]}, got {shapes}")
+
+
+def _steps(train_data, config):
+    """Steps of an epoch; no batch is smaller than the others. Raises DataError where there is not a single one."""
+    processes, images = distributed.size(), len(train_data)
+    batch = min(config.batch_size, images)
+    if config.batch_size % processes or images < processes:
+        raise DataError(
+            f"batch_size {config.batch_size} must be divisible by the {processes} processes, "
+            f"and the {images} training images be at least as many"
+        )
+    if not isinstance(train_data, IterableDataset):
+        return images // processes // (batch // processes)
+    loading = max(1, config.workers)  # each reads shards of its own, and makes batches of its own
+    if len(train_data.names) < processes * loading:
+        raise DataError(
+            f"{len(train_data.names)} shards cannot be read by {processes} processes with {loading} workers each; "
+            "write smaller shards (images_per_shard), or take fewer workers"
+        )
+    steps = loading * (images // (processes * loading) // (batch // processes))
+    if not steps:
+        raise DataError(f"{images} images are no batch of {batch} for each of {loading} workers; take fewer workers")
+    return steps
+
+
+def _identity(train_data, config):
+    """What tells the training data from others, as the result depends on them."""
+    if not isinstance(train_data, IterableDataset):
+        return identify(train_data)
+    return f"{train_data.fingerprint} in shards, {config.workers} workers, {distributed.size()} processes"
