@@ -74,8 +74,10 @@ class HeadTask(Task):
         order = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
         self.drawn = []
         sampler = _Batches(RandomSampler(self.train_data, generator=order), self.batch_size, self.drawn)
-        return Loader(self.train_data, batch_sampler=sampler, generator=order, num_workers=self.config.workers,
-                      collate_fn=collate_clips)  # fmt: skip
+        loader = Loader(self.train_data, batch_sampler=sampler, generator=order, num_workers=self.config.workers,
+                        collate_fn=collate_clips)  # fmt: skip
+        loader.set_epoch(epoch)
+        return loader
 
     def loss(self, batch):
         landmarks, lengths, labels = batch
@@ -106,6 +108,10 @@ class HeadTask(Task):
 
 class EndToEndTask(HeadTask):
     """What the training of a `HourglassLSTM` brings to the loop: the loss of the pose, too, and a rate of its own."""
+
+    def __init__(self, model, train_data, valid_data, config):
+        super().__init__(model, train_data, valid_data, config)
+        model.pose_model.inp_res = train_data.inp_res
 
     def _groups(self):
         return [

@@ -1,5 +1,6 @@
 """Random changes of a training sample: the crop's place, size and turn, mirroring, and the light."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import cv2
@@ -9,28 +10,28 @@ from torch.utils.data import Dataset
 
 from pose.runtime.settings import check
 
-EPOCH = torch.zeros((), dtype=torch.int64)  # of this process; the data sets hold this tensor itself
 GREY = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue look (ITU-R BT.601)
 
 
-class AugmentedDataset(Dataset):
-    """A data set whose samples change with the epoch.
+# The epoch of the training that is fetching a sample, whatever wraps the data set; None outside of any training.
+EPOCH = ContextVar("epoch", default=None)
 
-    The epoch is one number for all data sets of a process, so that a training reaches them through any wrapper. It
-    lies in shared memory, where processes that load samples see it change.
-    """
+
+class AugmentedDataset(Dataset):
+    """A data set whose samples change with the epoch: that of the training, else the one that `set_epoch` says."""
 
     def __init__(self):
-        self._epoch = EPOCH.share_memory_()
+        self._epoch = torch.zeros((), dtype=torch.int64)
 
     @property
     def epoch(self):
         """The number that, with the seed and the index, fixes a sample's augmentation."""
-        return int(self._epoch)
+        epoch = EPOCH.get()
+        return int(self._epoch) if epoch is None else epoch
 
     def set_epoch(self, epoch):
-        """Another epoch, other augmentations, in all data sets of this process."""
-        EPOCH.fill_(epoch)
+        """Another epoch, other augmentations, also in processes that load samples already."""
+        self._epoch.share_memory_().fill_(epoch)
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,9 @@ def skipped_images_told(*data_sets):
 
 
 def _tell_skipped(data_sets):
-    for data in chain.from_iterable(map(sources, data_sets)):
+    for data in chain.from_iterable(sources(data) or [data] for data in data_sets):
+        if not hasattr(data, "unreadable"):  # a data set of the user's own
+            continue
         skipped = np.flatnonzero(distributed.any_of(data.unreadable))
         if len(skipped) and distributed.rank() == 0:
             names = ", ".join(data.name(row) for row in skipped[:NAMED])

@@ -10,7 +10,6 @@ from pose.dataset import check_data, skeleton_in, sources
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale, heatmap_to_image
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.hourglass import StackedHourglass
-from pose.loss import heatmap_loss
 from pose.runtime.data_loader import Loader
 from pose.runtime.device import autocast, chosen_device, one_thread, to_device, tuned
 from pose.runtime.errors import DataError
@@ -156,21 +155,22 @@ def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=
     (`on_bad_image`) the landmarks are NaN, and the confidences 0.
     Raises DataError where the data set has other joints, or another size of images, than the model was trained with.
     """
-    landmarks, confidence, _, _ = _predict(model, dataset, batch_size, workers, device, bf16)
-    return landmarks, confidence
+    return _predict(model, dataset, batch_size, workers, device, bf16)[:2]
 
 
-def evaluate(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
+def evaluate(model, dataset, batch_size=32, workers=0, device=None, bf16=False, loss=None):
     """`PoseScores` of a model on any `Dataset` of unaugmented samples, in px of the original images.
 
+    loss: a function of the model's output and the samples' heatmaps, such as `heatmap_loss`; then its mean is scored,
+        too.
     Raises DataError for an augmented data set, for shards, and what `predict_dataset` raises.
     """
-    landmarks, _, labels, loss = _predict(model, dataset, batch_size, workers, device, bf16)
-    return replace(score(landmarks, labels, skeleton_in(dataset) or model.skeleton), loss=loss)
+    landmarks, _, labels, mean_loss = _predict(model, dataset, batch_size, workers, device, bf16, loss)
+    return replace(score(landmarks, labels, skeleton_in(dataset) or model.skeleton), loss=mean_loss)
 
 
-def _predict(model, dataset, batch_size, workers, device, bf16):
-    """Landmarks (M, K, 2), confidences (M, K), labels (M, K, 2) and the mean loss."""
+def _predict(model, dataset, batch_size, workers, device, bf16, loss=None):
+    """Landmarks (M, K, 2), confidences (M, K), labels (M, K, 2), and the mean loss, NaN without a function for it."""
     _check(model, dataset)
     device = chosen_device(device)
     model = model.to(device, memory_format=torch.channels_last).eval()
@@ -179,7 +179,8 @@ def _predict(model, dataset, batch_size, workers, device, bf16):
                                          worker_init_fn=one_thread):  # fmt: skip
         with torch.inference_mode(), autocast(device, bf16), tuned(device, tf32=bf16):
             outputs = model(to_device(images, device))
-            losses.append(len(images) * heatmap_loss(outputs, to_device(heatmaps, device), model.loss, model.sigma))
+            if loss:
+                losses.append(len(images) * loss(outputs, to_device(heatmaps, device)))
             found.append(heatmaps_to_landmarks(outputs[-1]))  # read at the end, so that no batch waits for the last
         infos.append(info)
     places, confidence = (torch.cat(tensors).cpu().numpy() for tensors in zip(*found, strict=True))
@@ -188,16 +189,17 @@ def _predict(model, dataset, batch_size, workers, device, bf16):
     )
     landmarks = heatmap_to_image(places, center, scale, rot, outputs[-1].shape[-1])
     confidence[np.isnan(scale)] = 0  # skipped images
-    return landmarks, confidence, labels, (sum(losses) / len(scale)).item()
+    return landmarks, confidence, labels, float(sum(losses) / len(scale)) if losses else np.nan
 
 
 def _check(model, dataset):
-    if not isinstance(model, StackedHourglass) or not isinstance(dataset, Dataset):
+    if not hasattr(model, "num_joints") or not isinstance(dataset, Dataset):
         raise DataError(
             f"expected a StackedHourglass and a Generic, not {type(model).__name__} and {type(dataset).__name__}"
         )
     if isinstance(dataset, IterableDataset):
         raise DataError("evaluate on a Generic; shards are for training")
-    check_data(model, dataset)
+    if isinstance(model, StackedHourglass):
+        check_data(model, dataset)
     if any(source.is_train for source in sources(dataset)):
         raise DataError("evaluate on a data set without augmentation: Generic(..., is_train=False)")

@@ -21,13 +21,13 @@ from pose.geometry import (
     whole_image_box,
 )
 from pose.heatmaps import heatmaps_to_landmarks
-from pose.hourglass import StackedHourglass, check_images
+from pose.hourglass import check_images
 from pose.images import read_image, warp
 from pose.plotting import draw_landmarks
 from pose.runtime.device import chosen_device, keep_freed_memory
 from pose.runtime.errors import DataError, ExistsError
 from pose.runtime.files import write_whole
-from pose.skeleton import KINECT20, Skeleton
+from pose.skeleton import KINECT20, Skeleton, skeleton_of
 
 UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
 CALIBRATION_IMAGES = 200
@@ -57,7 +57,8 @@ class Prediction:
 class Predictor:
     """Finds the landmarks of the person in each image.
 
-    model: a `StackedHourglass`, or the path of a checkpoint.
+    model: a `StackedHourglass` (or another network of `num_joints` that returns a list of heatmaps), or the path of a
+        checkpoint.
     inp_res: the side of the network's input, px; by default that of the checkpoint's training.
     flip_test: also look at the mirrored crop and average the heatmaps; twice the time, a little more accurate.
     backend: what computes: "torch", or "onnx", "openvino" or "ncnn", which are faster on a processor and packages of
@@ -74,12 +75,12 @@ class Predictor:
         keep_freed_memory()
         self.device = chosen_device(device or (None if backend == "torch" else "cpu"))
         model = model if isinstance(model, torch.nn.Module) else load_model(model)
-        if not isinstance(model, StackedHourglass):
+        if not hasattr(model, "num_joints"):
             raise DataError(f"expected a StackedHourglass or the path of its checkpoint, not a {type(model).__name__}")
         if batch_size < 1:
             raise DataError(f"batch_size must be at least 1, not {batch_size}")
-        self.model, self.skeleton = model, model.skeleton
-        self.inp_res = inp_res or model.inp_res or 256
+        self.model, self.skeleton = model, skeleton_of(model.num_joints, getattr(model, "skeleton", None))
+        self.inp_res = inp_res or getattr(model, "inp_res", None) or 256
         if not isinstance(self.inp_res, int) or not 64 <= self.inp_res <= LARGEST_INPUT:
             raise DataError(f"inp_res is a whole number from 64 to {LARGEST_INPUT}, not {self.inp_res!r:.80}")
         check_images((batch_size, 3, self.inp_res, self.inp_res))

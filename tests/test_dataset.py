@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+import pose
 from pose.augmentation import Augmentation
 from pose.dataset import Generic
 from pose.geometry import center_and_scale, crop_matrix, heatmap_to_image, transform_landmarks
@@ -43,7 +44,8 @@ def test_samples_collate_with_the_default_loader(tiny_annotations):
     assert heatmaps.shape == (4, 20, 16, 16)
     assert info["center"].shape == (4, 2)
     assert info["scale"].shape == info["rot"].shape == (4,)
-    assert info["pts"].dtype == info["scale"].dtype == info["rot"].dtype == torch.float32
+    assert info["tpts"].dtype == info["scale"].dtype == info["rot"].dtype == torch.float32
+    assert info["pts"].dtype == torch.float64
     assert info["index"].tolist() == [0, 1, 2, 3]
     assert info["img_paths"] == tiny_annotations.paths
 
@@ -140,7 +142,7 @@ def test_image_and_landmarks_go_through_the_same_change(dots, inp_res):
     for epoch in range(12):
         data.set_epoch(epoch)
         image, heatmaps, info = data[0]
-        mirrored = info["pts"][HEAD, 0] != np.float32(original[HEAD, 0])
+        mirrored = info["pts"][HEAD, 0] != original[HEAD, 0]
         seen.add((mirrored, info["rot"] != 0))
         # The red dot is the left hand; in a mirrored image it is what a viewer takes for the right hand.
         joints = [RIGHT_HAND, LEFT_HAND, HEAD] if mirrored else [LEFT_HAND, RIGHT_HAND, HEAD]
@@ -209,11 +211,11 @@ def test_samples_do_not_depend_on_the_number_of_workers(tiny_annotations):
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_workers_that_go_on_see_the_next_epoch(tiny_annotations, start):
     data = deepcopy(Generic(tiny_annotations, inp_res=64, out_res=16))
-    loader = DataLoader(data.crops(), 4, num_workers=1, persistent_workers=True, multiprocessing_context=start)
+    loader = DataLoader(data, 4, num_workers=1, persistent_workers=True, multiprocessing_context=start)
     for epoch in range(2):
         data.set_epoch(epoch)
-        ((crops, _),) = loader
-        np.testing.assert_array_equal(crops[2], data.crop(2)[0])
+        ((images, _, _),) = loader
+        assert torch.equal(images[2], data[2][0])
 
 
 def labels(**places):
@@ -270,8 +272,8 @@ def test_indices_count_from_the_end_too_and_stop(tiny_annotations):
 def test_an_empty_data_set_and_another_skeleton_are_refused_at_once():
     with pytest.raises(ValueError, match="data set is empty"):
         Generic({})
-    with pytest.raises(ValueError, match="16 joints an image, the skeleton has 20"):
-        Generic({"a.png": np.zeros((16, 2))})
+    with pytest.raises(ValueError, match="expected 20 joints, those of the skeleton, got 16"):
+        pose.Annotations(["a.png"], np.zeros((1, 16, 2)), skeleton=KINECT20)
 
 
 def test_landmarks_of_a_sample_are_those_of_the_crop_matrix(tiny_annotations):

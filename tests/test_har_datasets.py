@@ -18,7 +18,7 @@ from har import (
     write_joints_3d,
 )
 from har.joints_3d import Camera
-from pose import KINECT20, MPII16, AnnotationError, Annotations, heatmaps_to_landmarks, landmarks_to_heatmaps
+from pose import KINECT20, AnnotationError, Annotations, heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.augmentation import Augmentation
 from pose.clips import Clip
 
@@ -181,8 +181,6 @@ def test_clips_and_labels_of_other_annotations_are_refused(data, pictures):
     annotations, clips, _ = data
     with pytest.raises(ValueError, match="the clip 's' ends in row 11, but there are 9 images"):
         SequenceDataset(annotations.select(slice(0, 9)), clips)
-    with pytest.raises(ValueError, match="the annotations have 20 joints, the skeleton 16"):
-        SequenceDataset(annotations, clips, skeleton=MPII16)
     known = [replace(clips[0], first_image="0.png", last_image="6.png")]
     with pytest.raises(
         ValueError, match=r"'w' has 0\.png in row 0, these annotations 11\.png: read the clips with these"

@@ -131,7 +131,7 @@ def test_the_best_epoch_is_kept_with_actions_and_window(data, tmp_path):
     history = fit(head, train, valid, config, tmp_path / "run")
     loaded = load_model(tmp_path / "run" / "best.safetensors")
     assert loaded.actions == ["down", "rest", "up"]
-    assert loaded.about["window"] == np.median([len(clip) for clip in train.clips])
+    assert loaded.window == np.median([len(clip) for clip in train.clips])
     assert loaded.about["scores"]["valid_loss"] == min(row["valid_loss"] for row in history)
     assert evaluate(loaded, valid).loss == pytest.approx(loaded.about["scores"]["valid_loss"], abs=1e-6)
 
@@ -222,7 +222,7 @@ def test_end_to_end_both_parts_learn_and_the_pose_gets_better(pictures, tmp_path
     assert {"pose_model.conv1.weight", "head.fc.weight"} <= changed
     assert "pose_model.bn1.running_mean" not in changed
     loaded = load_model(tmp_path / "run" / "best.safetensors")
-    assert loaded.about["inp_res"] == 64
+    assert loaded.pose_model.inp_res == 64
     assert loaded.actions == ["run", "walk"]
     assert_close(loaded.pose_model.conv1.weight, model.pose_model.conv1.weight)
 
@@ -248,13 +248,13 @@ def test_training_and_evaluation_know_where_in_the_image_each_square_lies(pictur
 def test_a_hourglass_of_another_size_is_refused_and_its_size_is_kept(pictures, tmp_path):
     annotations, clips = pictures
     model = whole()
-    model.pose_model.about = {"config": {"inp_res": 128}}
+    model.pose_model.inp_res, model.actions = 128, ["run", "walk"]
     small = ClipDataset(annotations, clips, inp_res=64)
     with pytest.raises(ValueError, match=r"trained with 128 px, the data have 64; ClipDataset\(\.\.\., inp_res=128\)"):
         evaluate(model, small)
     with pytest.raises(ValueError, match="trained with 128 px, the data have 64"):
         fit(model, small, None, HarConfig(epochs=1))
-    save_model(tmp_path / "whole.safetensors", model, ["run", "walk"], inp_res=128)
+    save_model(tmp_path / "whole.safetensors", model)
     with pytest.raises(ValueError, match="trained with 128 px"):
         evaluate(load_model(tmp_path / "whole.safetensors"), small)
 
@@ -321,7 +321,7 @@ def test_the_hourglass_has_a_learning_rate_of_its_own(pictures):
 
 
 def test_checkpoints_of_other_kinds_are_refused(tmp_path):
-    save_model(tmp_path / "head.safetensors", ActivityHead(2), ["a", "b"])
+    save_model(tmp_path / "head.safetensors", ActivityHead(2, actions=["a", "b"]))
     save_pose(tmp_path / "pose.safetensors", hg1(channels=16))
     with pytest.raises(ValueError, match="holds no recogniser but: hourglass"):
         load_model(tmp_path / "pose.safetensors")

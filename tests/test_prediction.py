@@ -126,15 +126,18 @@ def test_flip_test_makes_the_prediction_of_a_mirrored_image_the_mirrored_one(hou
     assert difference(flip_test=False) > 1
 
 
-def test_the_skeleton_must_fit_the_model():
+def test_the_skeleton_is_the_models_own():
     model = StackedHourglass(1, 2, channels=16)
-    with pytest.raises(ValueError, match=r"predicts 2 joints, the skeleton has 20"):
-        Predictor(model)
-    Predictor(model, flip_test=True, skeleton=Skeleton(("left_hand", "right_hand"), limbs=()))
+    assert Predictor(model).skeleton.names == ("joint_1", "joint_2")  # nobody has named them
+    hands = Skeleton(("left_hand", "right_hand"), limbs=())
+    assert Predictor(StackedHourglass(1, 2, channels=16, skeleton=hands), flip_test=True).skeleton == hands
+    with pytest.raises(ValueError, match="expected 2 joints, those of the skeleton, got 20"):
+        StackedHourglass(1, 20, channels=16, skeleton=hands)
 
 
 def test_a_checkpoint_brings_the_resolution_of_its_training(tmp_path, hourglass):
-    save_model(tmp_path / "best.safetensors", hourglass, config={"inp_res": 64})
+    hourglass.inp_res = 64
+    save_model(tmp_path / "best.safetensors", hourglass)
     from_file = Predictor(tmp_path / "best.safetensors", device="cpu")
     assert from_file.inp_res == 64
     assert Predictor(tmp_path / "best.safetensors", inp_res=128, device="cpu").inp_res == 128
@@ -200,7 +203,7 @@ def test_predictions_are_not_written_over_a_file(files, tmp_path):
 def test_joints_below_the_least_confidence_are_written_as_not_labelled(files, tmp_path):
     confidence = np.linspace(0, 0.95, 20)
     prediction = Prediction(np.ones((20, 2)), confidence, np.ones(2), 1.0, files[0])
-    write_predictions(tmp_path / "found.txt", [prediction], tmp_path / "images", least=0.5)
+    write_predictions(tmp_path / "found.txt", [prediction], tmp_path / "images", min_confidence=0.5)
     (landmarks,) = read_annotations(tmp_path / "found.txt", tmp_path / "images").landmarks
     np.testing.assert_array_equal(np.isnan(landmarks).any(axis=1), confidence < 0.5)
 
@@ -230,7 +233,7 @@ def test_drawings_are_the_images_with_a_skeleton_and_never_replace_a_file(predic
         np.testing.assert_array_equal(drawn[:8, :8], image[:8, :8])
 
     paths[0].unlink()
-    with pytest.raises(FileExistsError, match=r"my photo 2\.png is there already"):
+    with pytest.raises(FileExistsError, match=r"my photo 2\.png already exists"):
         draw_predictions(tmp_path / "drawn", predictions, tmp_path / "images")
     assert not paths[0].exists()  # nothing is drawn unless all can be
     draw_predictions(tmp_path / "drawn", predictions, tmp_path / "images", overwrite=True)

@@ -370,10 +370,11 @@ def test_hostile_names_of_images_and_joints_are_drawn_as_they_are(hostile, plot)
     annotations = hostile[0]
     skeleton = replace(pose.KINECT20, names=(*HOSTILE[:4], *pose.KINECT20.names[4:]), limbs=())
     scores = pose.score(annotations.landmarks, annotations.landmarks, skeleton)
+    named = pose.Annotations(annotations.paths, annotations.landmarks, skeleton=skeleton)
     figures = {
         "annotations": lambda: pose.plot_annotations(annotations, [0, 1]),
         "predictions": lambda: pose.plot_predictions(annotations, annotations.landmarks, range(4), np.zeros(4)),
-        "sample": lambda: pose.plot_sample(pose.Generic(annotations, False, 64, skeleton=skeleton), 0),
+        "sample": lambda: pose.plot_sample(pose.Generic(named, False, 64), 0),
         "pck": lambda: pose.plot_pck(scores, skeleton),
         "heatmaps": lambda: pose.plot_heatmaps(np.zeros((3, 64, 64)), np.zeros((20, 16, 16)), skeleton),
     }

@@ -20,7 +20,7 @@ ACTIONS = ["sit", "stand", "wave"]
 def head(tmp_path):
     """A recogniser read from its file."""
     torch.manual_seed(0)
-    save_model(tmp_path / "head.safetensors", ActivityHead(3, hidden=8, frames=6), ACTIONS, window=5)
+    save_model(tmp_path / "head.safetensors", ActivityHead(3, hidden=8, frames=6, actions=ACTIONS, window=5))
     return load_model(tmp_path / "head.safetensors")
 
 
@@ -112,8 +112,9 @@ def test_frames_go_through_the_pose_model(head, tmp_path):
 
 
 def test_an_end_to_end_model_brings_its_own_pose_model(head, tmp_path):
-    model = HourglassLSTM(StackedHourglass(1, channels=16), head)
-    save_model(tmp_path / "whole.safetensors", model, ACTIONS, window=4, inp_res=64)
+    model = HourglassLSTM(StackedHourglass(1, channels=16, inp_res=64), head)
+    model.window = 4
+    save_model(tmp_path / "whole.safetensors", model)
     stream = SlidingWindow(tmp_path / "whole.safetensors")
     assert (stream.pose.inp_res, stream.window) == (64, 4)
     assert len(list(stream.run(frames(3)))) == 3
@@ -232,7 +233,7 @@ def test_predicted_landmarks_are_cached_by_weights_and_images(tiny_annotations, 
     assert len(calls) == 5
     predictor.flip_test = True
     predict_annotations(predictor, paths, folder)
-    predictor.model.settings["sigma"] = 2.0
+    predictor.model.sigma = 2.0
     predict_annotations(predictor, paths, folder)
     assert len(calls) == 7
 
@@ -242,5 +243,5 @@ def test_unsure_landmarks_are_missing(tiny_annotations):
     predictor = Predictor(hg1(channels=16), inp_res=64, batch_size=1)
     confidence = np.stack([p.confidence for p in predictor.predict(tiny_annotations.paths)])
     least = float(np.median(confidence))
-    found = predict_annotations(predictor, tiny_annotations.paths, least=least)
+    found = predict_annotations(predictor, tiny_annotations.paths, min_confidence=least)
     np.testing.assert_array_equal(np.isnan(found.landmarks[..., 0]), confidence < least)

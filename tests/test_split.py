@@ -192,7 +192,7 @@ def test_a_saved_model_computes_the_same_and_remembers_what_was_said_of_it(tmp_p
     assert loaded.settings == model.settings
     assert loaded.about["config"] == {"inp_res": 64}
     assert loaded.about["scores"] == {"auc": 0.5}
-    assert loaded.about["joints"][:2] == ["hip_center", "spine"]
+    assert loaded.skeleton.names[:2] == ("hip_center", "spine")
     for ours, theirs in zip(loaded(images), model.eval()(images), strict=True):
         torch.testing.assert_close(ours, theirs)
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -91,8 +92,7 @@ class PoseTask(Task):
         )
 
     def batches(self, epoch):
-        if isinstance(self.loader.sampler, DistributedSampler):
-            self.loader.sampler.set_epoch(epoch)
+        self.loader.set_epoch(epoch)
         return self.loader
 
     def loss(self, batch):
@@ -114,8 +114,9 @@ class PoseTask(Task):
         labelled = torch.from_numpy(distributed.any_of(self.labelled.cpu().numpy()))
         average.trained_joints.copy_(labelled if first else labelled | average.trained_joints.cpu())
         config = self.config
+        loss = partial(heatmap_loss, kind=average.loss, sigma=average.sigma)
         scores = distributed.from_first(
-            lambda: evaluate(average, self.valid_data, config.batch_size, config.workers, self.device, self.bf16)
+            lambda: evaluate(average, self.valid_data, config.batch_size, config.workers, self.device, self.bf16, loss)
         )
         row = {"loss": scores.loss} | scores.summary()
         if math.isnan(row["auc"]):

@@ -8,7 +8,6 @@ from contextlib import suppress
 import torch
 from torch import nn
 
-from pose.augmentation import EPOCH
 from pose.runtime import distributed
 from pose.runtime.device import Arriving, default_device, is_out_of_memory, keep_freed_memory, tuned
 from pose.runtime.errors import DataError, Interrupted, OutOfMemory, PoseError
@@ -108,7 +107,6 @@ def _train_epoch(task, state, device, bar):
     config, epoch = state.config, len(state.history)
     # An epoch's random numbers must not depend on the epochs before it, which a resumed training has not drawn.
     torch.manual_seed(config.seed * 100_003 + epoch)
-    EPOCH.fill_(epoch)
     scores, losses = task.scores(), torch.zeros(task.steps, device=device)
     watched, newest = None, deque(maxlen=2 * WATCH_EVERY)
     task.model.train()
