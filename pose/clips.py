@@ -82,7 +82,7 @@ def parse_clips(clips_csv, sets, image_dir=None):
         wrong, found = _wrong_fields(fields, line_of), [images.clip(fields) for images in images_of]
         line_of.setdefault(fields["clip"], line)
         if not any(isinstance(clip, Clip) for clip in found):
-            wrong += dict.fromkeys(fault for faults in found for fault in faults)
+            wrong += min(found, key=len)
         findings += [_finding(clips_csv, line, *fault) for fault in wrong]
         for clips, clip in zip(clips_of, found, strict=True):
             if isinstance(clip, Clip) and not wrong:

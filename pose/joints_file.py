@@ -72,17 +72,17 @@ class Table:
 def read_table(joints_txt, skeleton):
     """The `Table` of a joints file, and all findings about its text. Raises MissingError and FileError."""
     file, count = str(joints_txt), 2 * len(skeleton)
-    lines, names, numbers, faults = array("q"), [], array("d"), []
+    lines, names, faults, landmarks = array("q"), [], [], array("d")  # arrays, for a million lines must fit
     text = _Text(joints_txt)
     for block in text.blocks():
         content = [line for _, line in block]
-        new_names, values, wrong = _plain(content, count) or _careful(content, count)
-        wrong += _coordinates(values.reshape(len(block), -1, 2))
-        faults += [(len(names) + i, *fault) for i, *fault in wrong]
+        new_names, numbers, wrong = _plain(content, count) or _careful(content, count)
+        wrong += _coordinates(numbers.reshape(len(content), -1, 2))
+        faults += [(len(names) + row, *fault) for row, *fault in wrong]
+        landmarks.frombytes(numbers.tobytes())
         lines.extend(number for number, _ in block)
         names += new_names
-        numbers.frombytes(values.tobytes())
-    landmarks = np.frombuffer(numbers).reshape(-1, len(skeleton), 2)
+    landmarks = np.frombuffer(landmarks).reshape(-1, len(skeleton), 2)
     understood = np.ones(len(names), bool)
     understood[[row for row, kind, *_ in faults if kind in ("count", "header")]] = False
     table = Table(file, skeleton, lines, names, landmarks, understood)
@@ -116,21 +116,20 @@ class _Text:
         with open(self.path, encoding=self.encoding, errors=errors) as file:
             numbered = enumerate(file, start=1)
             while block := list(islice(numbered, LINES_AT_ONCE)):
-                self._notice("".join(line for _, line in block))
-                stripped = [(number, line.strip()) for number, line in block]
-                self.orders += [(n, line[len(JOINTS) :].split()) for n, line in stripped if line.startswith(JOINTS)]
-                lines = [(number, line) for number, line in stripped if line and line[0] != "#"]
-                if any("\t" in line for _, line in lines):
+                text = "".join(line for _, line in block)
+                block = [(number, line.strip()) for number, line in block]
+                if "#" in text:
+                    self.orders += [(n, line[len(JOINTS) :].split()) for n, line in block if line.startswith(JOINTS)]
+                block = [(number, line) for number, line in block if line and line[0] != "#"]
+                if "\t" in text and any("\t" in line for _, line in block):
                     self.holds.add("tabs")
-                if lines:
-                    yield lines
+                if "\0" in text:
+                    self.holds.add("zeros")
+                if not text.isascii() and _NOT_UTF_8.search(text):
+                    self.holds.add("other bytes")
+                if block:
+                    yield block
             self.ends = "".join(file.newlines or ())
-
-    def _notice(self, text):
-        if "\0" in text:
-            self.holds.add("zeros")
-        if not text.isascii() and _NOT_UTF_8.search(text):
-            self.holds.add("other bytes")
 
 
 def _of_text(table, text):
@@ -251,6 +250,9 @@ def _partly(line, count):
         what = f"has {len(fields)} numbers after the name instead of {count}"
         return name, [np.nan] * count, ("count", what, _count_advice(len(fields), count))
     wrong = [text for text in fields if not is_number(text)]
+    if not wrong:
+        what = f"has no image name before its {count} numbers, or one that ends in a number"
+        return name, [np.nan] * count, ("count", what, _count_advice(count + 1, count))
     if len(wrong) > count / 2:
         return name, [np.nan] * count, ("header", "holds words, not numbers", "remove it, or begin it with #")
     pairs = np.array([float(text) if is_number(text) else np.nan for text in fields]).reshape(-1, 2)

@@ -226,7 +226,7 @@ def test_writing_leaves_a_file_that_is_there_alone_unless_told(folder):
     assert target.read_text() == "a.png 1.000 2.000\n"
 
 
-@pytest.mark.parametrize("name", ["#1.png", " a.png", "a\nb.png"])
+@pytest.mark.parametrize("name", ["#1.png", " a.png", "a\nb.png", "a\0.png"])
 def test_a_name_that_could_not_be_read_back_is_not_written(tmp_path, name):
     with pytest.raises(ValueError, match="cannot be the name of an image in a joints file; rename"):
         write_annotations(tmp_path / "j.txt", {name: [(1, 2)]})

@@ -86,6 +86,7 @@ LINES = {
     "a third number a joint": (" ".join(["c.png", *NUMBERS, *NUMBERS[:20]]), "count", "60 numbers"),
     "commas everywhere": (",".join(["c.png", *NUMBERS]).replace(".5", ",5"), "count", "80 numbers"),
     "only a name": ("c.png", "count", "has 0 numbers"),
+    "no name": ("," + ",".join(NUMBERS), "count", "has no image name before its 40 numbers"),
     "not a number": (" ".join(["c.png", *NUMBERS[:5], "1.o5", *NUMBERS[6:]]), "number", "'1.o5' is not a number"),
     "infinite": (" ".join(["c.png", *NUMBERS[:5], "inf", *NUMBERS[6:]]), "infinite", "infinite"),
     "half a joint": (" ".join(["c.png", *NUMBERS[:5], "nan", *NUMBERS[6:]]), "half", "only one of x and y"),
