@@ -18,8 +18,8 @@ from pose.check import check_landmarks
 from pose.check.body import Body
 from pose.check.clips import by_row, check_clips
 from pose.check.images import check_images
-from pose.check.lines import read_lines
 from pose.check.systematic import ORDERS
+from pose.joints_file import read_table
 from pose.skeleton import KINECT20
 
 RUN = 6  # lines of a frozen stretch
@@ -50,7 +50,7 @@ def main(argv=None):
 
 def read(folder):
     """The table of a folder's joints file, with the sizes of its images if there are any, and the clips of its rows."""
-    table, _ = read_lines(folder / "joints.txt", KINECT20)
+    table, _ = read_table(folder / "joints.txt", KINECT20)
     if (folder / "images").is_dir():
         check_images([table], folder / "images")
     clips = check_clips(folder / "clips.csv", [table])[0][0] if (folder / "clips.csv").is_file() else {}

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from pose.annotations import AnnotationError, as_annotations, relative_name
 from pose.runtime.errors import DataError
-from pose.runtime.files import open_text, write_whole
+from pose.runtime.files import encoding_of, open_text, write_whole
+from pose.runtime.findings import Finding, raise_errors
 
 COLUMNS = ("clip", "subject", "action", "first_image", "last_image")
 
@@ -50,52 +51,59 @@ class Clip:
         return slice(self.first, self.last + 1)
 
 
-def parse_clips(clips_csv, annotations, image_dir=None):
-    """The clips of a file, and all its faults.
+def read_clips(clips_csv, annotations, image_dir=None):
+    """The clips of a file.
 
-    annotations: what the clips' images are looked up in; image_dir: the folder that the file's names are relative to,
-        None where the annotations' own paths are such names (`read_annotations` without a folder).
-    Returns {line: `Clip`} in the file's order and a list of (line, message); a line with a fault gives no clip.
-    Raises MissingError, and ClipError where the file has no such columns.
+    clips_csv: path of the file, `clip,subject,action,first_image,last_image`; see data/README.md.
+    annotations: what `read_annotations` or `predict_annotations` gave for the images.
+    image_dir: the folder that the file's image names are relative to; None where the annotations were read without.
+    Returns a list of `Clip`, in the file's order.
+    Raises MissingError, and ClipError with *all* faults: an image that does not exist, a last image before the
+    first, clips that share images or cross recordings, an empty field, two clips of one name, a clip of one image,
+    and an action that only one of several subjects performs, which nobody else could be tested on.
     """
-    annotations = as_annotations(annotations)
-    rows = _rows_of_file(Path(clips_csv))
-    names = [relative_name(path, image_dir) for path in annotations.paths] if image_dir else annotations.paths
-    row_of = {PurePosixPath(name): row for row, name in enumerate(names)}
-    recordings = len({PurePosixPath(name).parent for name in names})
-    clips, faults, line_of = {}, [], {}
+    (clips,), findings = parse_clips(clips_csv, [as_annotations(annotations).paths], image_dir)
+    raise_errors(findings + untrainable(clips, clips_csv), ClipError)
+    return list(clips.values())
+
+
+def parse_clips(clips_csv, sets, image_dir=None):
+    """The clips of a file, and what is wrong with it.
+
+    sets: lists of paths of images, one for each joints file that the clips may belong to; image_dir: the folder that
+        the names in the file are relative to, None where the paths are such names.
+    Returns for each set {line: `Clip`}, in the file's order and with rows of that set, and a list of findings. A line
+    with a fault gives no clip. Raises MissingError and FileError.
+    """
+    rows, findings = _rows_of_file(clips_csv)
+    images_of = [_Images(paths, image_dir) for paths in sets]
+    clips_of, line_of = [{} for _ in sets], {}
     for line, fields in rows:
-        wrong = [f"{column} is empty; fill it in" for column in COLUMNS if not fields[column]]
-        if any("\udc80" <= character <= "\udcff" for character in "".join(fields.values())):
-            wrong.append("holds characters that are not UTF-8; save the file as UTF-8")
-        places = []
-        for column in ("first_image", "last_image"):
-            if fields[column] and PurePosixPath(fields[column]) not in row_of:
-                wrong.append(f"{column} {fields[column]!r} is no image of the joints file; correct the name")
-            else:
-                places.append(row_of.get(PurePosixPath(fields[column])))
-        wrong += [] if wrong else _wrong_range(fields, *places)
-        if fields["clip"] in line_of:
-            wrong.append(f"the clip {fields['clip']!r} stands on line {line_of[fields['clip']]} already; rename one")
+        wrong, found = _wrong_fields(fields, line_of), [images.clip(fields) for images in images_of]
         line_of.setdefault(fields["clip"], line)
-        faults += [(line, message) for message in wrong]
-        if not wrong:
-            folder = str(PurePosixPath(fields["first_image"]).parent)
-            recording = folder if recordings > 1 else fields["clip"]
-            images = (annotations.paths[row] for row in places)
-            clips[line] = Clip(fields["clip"], fields["subject"], fields["action"], recording, *places, *images)
-    faults += _overlaps(clips)
-    if rows and all(PurePosixPath(fields["first_image"]) not in row_of for _, fields in rows):
+        if not any(isinstance(clip, Clip) for clip in found):
+            wrong += min(found, key=len)
+        findings += [_finding(clips_csv, line, *fault) for fault in wrong]
+        for clips, clip in zip(clips_of, found, strict=True):
+            if isinstance(clip, Clip) and not wrong:
+                clips[line] = clip
+    if rows and not any(fields["first_image"] in images for _, fields in rows for images in images_of):
         line, fields = rows[0]
-        first = f"first_image {fields['first_image']!r} is no image of the joints file, nor is that of any other clip"
-        faults = [(line, f"{first}; is image_dir the same for both, and does the clips file belong to it?")]
-    if not rows:
-        faults.append((1, "holds no clip; add some, or remove the file"))
-    return clips, faults
+        what = f"first_image {fields['first_image']!r} is no image of the joints file, nor is that of any other clip"
+        todo = "is image_dir the same for both, and does the clips file belong to it?"
+        findings = [_finding(clips_csv, line, "clip-range", what, todo)]
+    overlaps = dict.fromkeys(one for clips in clips_of for one in _overlaps(clips, clips_csv))
+    return clips_of, findings + list(overlaps)
+
+
+def _finding(clips_csv, line, kind, what, todo):
+    return Finding("error", kind, what, todo, str(clips_csv), line)
 
 
 def _rows_of_file(clips_csv):
-    """(line, {column: text without blanks around it}) of each clip of the file."""
+    """(line, {column: text without blanks around it}) of each clip of the file, and findings about all of it."""
+    if encoding_of(clips_csv, "clips file").startswith("utf-16"):
+        return [], [_finding(clips_csv, None, "encoding", "is saved as UTF-16", "save it as comma-separated UTF-8")]
     with open_text(clips_csv, "clips file", newline="") as file:
         reader = csv.DictReader(file, skipinitialspace=True, restval="")
         rows, line = [], 1
@@ -105,50 +113,97 @@ def _rows_of_file(clips_csv):
                 todo = f"its first line must be {','.join(COLUMNS)}"
                 if ";" in "".join(reader.fieldnames or []):
                     todo = "it has semicolons between the columns: write commas"
-                raise ClipError([f"{clips_csv}, line 1: lacks {', '.join(missing)}; {todo}"])
+                return [], [_finding(clips_csv, 1, "clip", f"lacks {', '.join(missing)}", todo)]
             for row in reader:
                 if "\n" in "".join([*row.pop(None, []), *row.values()]):  # it has swallowed the lines that follow
                     raise csv.Error
                 line = reader.line_num
                 rows.append((line, {column: row[column].strip() for column in COLUMNS}))
         except csv.Error:
-            fault = f"{clips_csv}, line {line + 1}: a quotation mark is not closed on its line; correct it"
-            raise ClipError([fault]) from None
-        return rows
+            return [], [
+                _finding(clips_csv, line + 1, "clip", "a quotation mark is not closed on its line", "correct it")
+            ]
+    return rows, [] if rows else [_finding(clips_csv, 1, "clip", "holds no clip", "add some, or remove the file")]
 
 
-def _wrong_range(fields, first, last):
-    """What is wrong with a clip's range of rows, as a list of messages."""
-    if last < first:
-        return [f"last_image {fields['last_image']!r} comes before first_image; exchange them"]
-    folders = [str(PurePosixPath(fields[column]).parent) for column in ("first_image", "last_image")]
-    if folders[0] != folders[1]:
-        return [f"the clip goes from the folder {folders[0]} to {folders[1]}; a clip is of one recording, so divide it"]
-    return []
+def _wrong_fields(fields, line_of):
+    """Faults (kind, what, todo) of a clip's fields alone; line_of: the lines of the clips before it, by name."""
+    wrong = [("clip", f"{column} is empty", "fill it in") for column in COLUMNS if not fields[column]]
+    if any("\udc80" <= character <= "\udcff" for character in "".join(fields.values())):
+        wrong.append(("clip", "holds characters that are not UTF-8", "save the file as UTF-8"))
+    if fields["clip"] in line_of:
+        wrong.append(
+            ("clip", f"the clip {fields['clip']!r} is already on line {line_of[fields['clip']]}", "rename one")
+        )
+    return wrong
 
 
-def _overlaps(clips):
-    """A fault for each of the clips {line: `Clip`} that begins before another one has ended."""
-    faults, other_line, other = [], 0, None
+class _Images:
+    """The images of a joints file, by name."""
+
+    def __init__(self, paths, image_dir):
+        names = [relative_name(path, image_dir) for path in paths] if image_dir else paths
+        self.paths = paths
+        self.row_of = {PurePosixPath(name): row for row, name in enumerate(names)}
+        self.one_folder = len({name.parent for name in self.row_of}) == 1
+
+    def __contains__(self, name):
+        return PurePosixPath(name) in self.row_of
+
+    def clip(self, fields):
+        """The `Clip` of these fields, or a list of faults (kind, what, todo)."""
+        columns = [column for column in ("first_image", "last_image") if fields[column]]
+        missing = [column for column in columns if fields[column] not in self]
+        if missing or len(columns) < 2:
+            what = "{} {!r} is no image of the joints file"
+            return [("clip-range", what.format(column, fields[column]), "correct the name") for column in missing]
+        ends = [PurePosixPath(fields[column]) for column in columns]
+        first, last = (self.row_of[end] for end in ends)
+        if last < first:
+            what = f"last_image {fields['last_image']!r} comes before first_image"
+            return [("clip-range", what, "exchange them")]
+        if ends[0].parent != ends[1].parent:
+            what = f"the clip goes from the folder {ends[0].parent} to {ends[1].parent}"
+            return [("clip-range", what, "a clip is of one recording, so divide it")]
+        recording = fields["clip"] if self.one_folder else str(ends[0].parent)
+        images = self.paths[first], self.paths[last]
+        return Clip(fields["clip"], fields["subject"], fields["action"], recording, first, last, *images)
+
+
+def _overlaps(clips, clips_csv):
+    """A finding for each of the clips {line: `Clip`} that begins before another one has ended."""
+    findings, other_line, other = [], 0, None
     for line, clip in sorted(clips.items(), key=lambda item: (item[1].first, item[1].last)):
         if other and clip.first <= other.last:
             shared = min(clip.last, other.last) - clip.first + 1
-            faults.append(
-                (
-                    line,
-                    f"the clip {clip.name!r} shares {shared} image(s) with {other.name!r} of line {other_line}; "
-                    "shorten one, for an image belongs to one action",
-                )
-            )
+            what = f"the clip {clip.name!r} shares {shared} image(s) with {other.name!r} of line {other_line}"
+            todo = "shorten one, for an image belongs to one action"
+            findings.append(_finding(clips_csv, line, "clip-overlap", what, todo))
         if not other or clip.last > other.last:
             other_line, other = line, clip
-    return faults
+    return findings
 
 
-def report(clips_csv, faults):
-    """Raises ClipError with all the faults, (line, message), in the order of their lines, if there are any."""
-    if faults:
-        raise ClipError([f"{clips_csv}, line {line}: {message}" for line, message in sorted(faults)])
+def untrainable(clips, clips_csv):
+    """Findings about {line: `Clip`} that no recogniser can be trained and tested on: clips of a single image, and
+    actions of one subject only, unless all clips are that person's."""
+    findings, subjects, first_line = [], defaultdict(set), {}
+    for line, clip in clips.items():
+        if len(clip) == 1:
+            what, todo = (
+                f"the clip {clip.name!r} has a single image",
+                "lengthen or remove it: movement needs two or more",
+            )
+            findings.append(_finding(clips_csv, line, "clip-range", what, todo))
+        subjects[clip.action].add(clip.subject)
+        first_line.setdefault(clip.action, line)
+    several = len(set().union(*subjects.values())) > 1
+    for action, (subject, *others) in subjects.items():
+        if several and not others:
+            what = f"only the subject {subject!r} performs {action!r}"
+            todo = "record it with others, or remove its clips: nobody else could be tested on it"
+            findings.append(_finding(clips_csv, first_line[action], "lonely-action", what, todo))
+    return findings
 
 
 def write_clips(clips_csv, rows):
@@ -156,45 +211,6 @@ def write_clips(clips_csv, rows):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
     write_whole(clips_csv, text.getvalue())
-
-
-def read_clips(clips_csv, annotations, image_dir=None):
-    """The clips of a file.
-
-    clips_csv: path of the file, `clip,subject,action,first_image,last_image`; see data/README.md.
-    annotations: what `read_annotations` or `predict_annotations` gave for the images.
-    image_dir: the folder that the file's image names are relative to; None where the annotations were read without.
-    Returns a list of `Clip`, in the file's order.
-    Raises MissingError, and ClipError with *all* faults: an image that is not there, a last image before the
-    first, clips that share images or cross recordings, an empty field, two clips of one name, a clip of one image,
-    and an action that only one of several subjects performs, which nobody else could be tested on.
-    """
-    clips, faults = parse_clips(clips_csv, annotations, image_dir)
-    faults += [
-        (line, f"the clip {clip.name!r} has a single image; movement needs two or more, so lengthen or remove it")
-        for line, clip in clips.items()
-        if len(clip) == 1
-    ]
-    report(clips_csv, faults + _lonely_actions(clips))
-    return list(clips.values())
-
-
-def _lonely_actions(clips):
-    """A fault for each action of {line: `Clip`} that has one subject only, unless the whole file has only one."""
-    subjects, first_line = defaultdict(set), {}
-    for line, clip in clips.items():
-        subjects[clip.action].add(clip.subject)
-        first_line.setdefault(clip.action, line)
-    if len(set().union(*subjects.values())) < 2:
-        return []
-    return [
-        (
-            first_line[action],
-            f"only the subject {next(iter(people))!r} performs {action!r}; record it with others, or remove its clips",
-        )
-        for action, people in subjects.items()
-        if len(people) == 1
-    ]
 
 
 def actions_of(clips):

@@ -9,9 +9,10 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import Annotations, as_annotations, read_annotations, relative_name, write_annotations
-from pose.clips import parse_clips, report
+from pose.clips import ClipError, parse_clips
 from pose.runtime.errors import DataError, MissingError, PoseError
 from pose.runtime.files import write_whole
+from pose.runtime.findings import raise_errors
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 
@@ -57,8 +58,8 @@ def subjects_of(annotations, clips_csv, image_dir):
     Frames outside every clip mostly show the person of the clips around them. Raises ClipError with all faults of the
     file.
     """
-    clips, faults = parse_clips(clips_csv, annotations, image_dir)
-    report(clips_csv, faults)
+    (clips,), findings = parse_clips(clips_csv, [annotations.paths], image_dir)
+    raise_errors(findings, ClipError)
     in_order = sorted(clips.values(), key=lambda clip: clip.first)
     subjects = np.array([in_order[0].subject] * len(annotations), dtype=object)
     for clip in in_order:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose.annotations import AnnotationError, Annotations, as_annotations, read_annotations, write_annotations
-from pose.skeleton import Skeleton
+from pose.skeleton import KINECT20, Skeleton
 
 NUMBERS = [f"{v}.5" for v in range(1, 41)]  # 1.5 2.5 … 40.5
 
@@ -85,19 +85,18 @@ def test_a_single_zero_is_a_coordinate(read):
 
 
 FAULTS = {
-    "too few": (" ".join(["a.png", *NUMBERS[:-1]]), r"40 numbers.*found 39 fields.*add the missing"),
-    "only a name": ("a.png", r"40 numbers.*found 0 fields"),
-    "too many": (" ".join(["a.png", *NUMBERS, "7"]), r"found more.*another skeleton"),
-    "not a number": (
-        line("a.png", _7="1,5"),
-        r"'1,5' is not a number, .*; write pixels with a decimal point",
-    ),
+    "too few": (" ".join(["a.png", *NUMBERS[:-1]]), r"39 numbers after the name instead of 40; add the missing"),
+    "only a name": ("a.png", r"0 numbers after the name instead of 40"),
+    "too many": (" ".join(["a.png", *NUMBERS, "7"]), r"41 numbers after the name instead of 40; .*another skeleton"),
+    "not a number": (line("a.png", _7="1.o5"), r"'1.o5' is not a number; write pixels with a decimal point"),
+    "decimal comma": (line("a.png", _7="1,5"), r"has commas for decimal points; write .* decimal points"),
+    "far away": (line("a.png", _7="1e7"), r"head: lies at 7\.5, 1e\+07; correct the number"),
     "infinite": (line("a.png", _7="inf"), r"infinite; write pixels"),
     "half a joint": (line("a.png", _7="nan"), r"only one of x and y; write both"),
     "no such image": (line("c.png"), r"no image .*c\.png; correct the name, add the image or remove"),
     "a folder": (line("deep"), r"no image .*deep"),
-    "a name twice": (line("b.png"), r"'b.png' stands on line 2 already; keep one"),
-    "the same otherwise written": (line("./b.png"), r"stands on line 2 already"),
+    "a name twice": (line("b.png"), r"'b.png' is already on line 2; keep one"),
+    "the same otherwise written": (line("./b.png"), r"is already on line 2"),
     "up": (line("../outside.png"), r"leaves the image folder; write names relative"),
     "up from below": (line("deep/../../outside.png"), r"leaves the image folder"),
     "absolute": (line("/etc/hosts"), r"leaves the image folder"),
@@ -160,6 +159,50 @@ def test_another_number_of_joints_can_be_read(folder):
     assert annotations.landmarks.tolist() == [[[1, 2], [3, 4]]]
 
 
+OTHER = Skeleton(KINECT20.names[::-1], limbs=())
+
+
+def test_joints_in_another_order_than_the_default_are_named_in_the_file_and_never_read_as_the_default(folder):
+    landmarks = np.arange(40.0).reshape(1, 20, 2) + 1
+    write_annotations(folder / "other.txt", Annotations(["a.png"], landmarks, skeleton=OTHER))
+    assert (folder / "other.txt").read_text().startswith("# joints: right_foot left_foot ")
+    back = read_annotations(folder / "other.txt", folder / "images", OTHER)
+    np.testing.assert_array_equal(back.landmarks, landmarks)
+    refused = r"other\.txt: line 1 names the joints right_foot, .*; pass the skeleton="
+    with pytest.raises(AnnotationError, match=refused):
+        read_annotations(folder / "other.txt")
+    write_annotations(folder / "again.txt", back, folder / "images")
+    assert (folder / "again.txt").read_bytes() == (folder / "other.txt").read_bytes()
+
+
+def test_a_file_of_the_default_order_or_of_joints_without_names_names_none(folder):
+    two = Skeleton(("left hand", "right hand"), limbs=())
+    write_annotations(folder / "default.txt", {"a.png": np.ones((20, 2))})
+    write_annotations(folder / "nameless.txt", {"a.png": np.ones((2, 2))})
+    assert not any("#" in (folder / name).read_text() for name in ("default.txt", "nameless.txt"))
+    assert read_annotations(folder / "nameless.txt", skeleton=two).skeleton is two
+    write_annotations(folder / "named.txt", read_annotations(folder / "nameless.txt", skeleton=two))
+    assert len(read_annotations(folder / "named.txt", skeleton=two)) == 1
+
+
+def test_a_file_may_name_the_joints_that_it_is_read_with(read):
+    assert len(read(f"# joints:  {' '.join(KINECT20.names)} ", line("a.png"))) == 1
+    with pytest.raises(AnnotationError, match=r"1 fault.*\n.*line 2 names the joints head, which"):
+        read(line("a.png"), "# joints: head", line("b.png"))
+
+
+def test_numbers_are_those_of_float_to_the_last_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    forms = ("{:.3f}", "{:.17g}", "{!r}", "{:e}", "{:.40f}", "+{:g}", "00{:.1f}")
+    values = rng.uniform(0.1, 9, (900, 40)).tolist()
+    numbers = [[rng.choice(forms).format(value) for value in row] for row in values]
+    for row in numbers[::3]:
+        row[6:8] = "nan", "NaN"
+    (tmp_path / "joints.txt").write_text("\n".join(f"{i}.png {' '.join(row)}" for i, row in enumerate(numbers)))
+    read = read_annotations(tmp_path / "joints.txt").landmarks
+    np.testing.assert_array_equal(read.reshape(900, 40), [[float(text) for text in row] for row in numbers])
+
+
 def test_what_is_written_is_read_back(folder):
     rng = np.random.default_rng(0)
     written = {}
@@ -176,16 +219,16 @@ def test_writing_leaves_a_file_that_is_there_alone_unless_told(folder):
     target = folder / "mine.txt"
     target.write_text("precious")
     labels = {"a.png": [(1, 2)]}
-    with pytest.raises(FileExistsError, match=r"mine\.txt is there already; choose another name"):
+    with pytest.raises(FileExistsError, match=r"mine\.txt already exists; choose another name"):
         write_annotations(target, labels)
     assert target.read_text() == "precious"
     write_annotations(target, labels, overwrite=True)
     assert target.read_text() == "a.png 1.000 2.000\n"
 
 
-@pytest.mark.parametrize("name", ["#1.png", " a.png", "a\nb.png"])
+@pytest.mark.parametrize("name", ["#1.png", " a.png", "a\nb.png", "a\0.png"])
 def test_a_name_that_could_not_be_read_back_is_not_written(tmp_path, name):
-    with pytest.raises(ValueError, match="cannot stand in a joints file; rename"):
+    with pytest.raises(ValueError, match="cannot be the name of an image in a joints file; rename"):
         write_annotations(tmp_path / "j.txt", {name: [(1, 2)]})
     assert not (tmp_path / "j.txt").exists()
 
@@ -222,5 +265,5 @@ def test_a_file_of_all_kinds_of_lines_is_read_line_by_line_alike(tmp_path):
     assert annotations.paths[699:702] == ["699.jpg", "a name with spaces.jpg", "701.jpg"]
     lines[1100] += " 7"
     (tmp_path / "joints.txt").write_text("\n".join(lines))
-    with pytest.raises(AnnotationError, match=r"1 fault.*\n.*line 1101: .*found more"):
+    with pytest.raises(AnnotationError, match=r"1 fault.*\n.*line 1101: .*41 numbers"):
         read_annotations(tmp_path / "joints.txt")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose import KINECT20, read_annotations
+from pose import KINECT20, AnnotationError, read_annotations
 from pose.check import Finding, Report, check_annotations
 from pose.check.__main__ import main
 from pose.clips import write_clips
@@ -86,11 +86,12 @@ LINES = {
     "a third number a joint": (" ".join(["c.png", *NUMBERS, *NUMBERS[:20]]), "count", "60 numbers"),
     "commas everywhere": (",".join(["c.png", *NUMBERS]).replace(".5", ",5"), "count", "80 numbers"),
     "only a name": ("c.png", "count", "has 0 numbers"),
+    "no name": ("," + ",".join(NUMBERS), "count", "has no image name before its 40 numbers"),
     "not a number": (" ".join(["c.png", *NUMBERS[:5], "1.o5", *NUMBERS[6:]]), "number", "'1.o5' is not a number"),
     "infinite": (" ".join(["c.png", *NUMBERS[:5], "inf", *NUMBERS[6:]]), "infinite", "infinite"),
     "half a joint": (" ".join(["c.png", *NUMBERS[:5], "nan", *NUMBERS[6:]]), "half", "only one of x and y"),
     "a header": (" ".join(["c.png", *(f"{a}{i}" for i in range(20) for a in "xy")]), "header", "words, not numbers"),
-    "a name twice": (" ".join(["./a.png", *NUMBERS[1:], "3"]), "duplicate", "stands on line 1 already"),
+    "a name twice": (" ".join(["./a.png", *NUMBERS[1:], "3"]), "duplicate", "is already on line 1"),
     "outside of the folder": (" ".join(["../c.png", *NUMBERS[1:], "3"]), "name", "leaves the image folder"),
     "semicolons": (";".join(["c.png", *NUMBERS[1:], "3"]), "separators", "semicolons"),
     "commas": (", ".join(["c.png", *NUMBERS[1:], "3"]), "separators", "commas between"),
@@ -107,6 +108,21 @@ def test_a_fault_of_one_line_is_found_and_no_other(check_text, wrong, kind, mess
     assert message in finding.what
     assert finding.todo
     assert not report.ok
+
+
+@pytest.mark.parametrize("wrong", [line for line, _, _ in LINES.values()], ids=LINES.keys())
+def test_a_line_with_an_error_is_refused_by_the_reader_in_the_same_words(check_text, tmp_path, wrong):
+    report = check_text(" ".join(["a.png", *NUMBERS]), wrong, " ".join(["b.png", *NUMBERS]))
+    with pytest.raises(AnnotationError) as raised:
+        read_annotations(tmp_path / "joints.txt")
+    assert raised.value.faults == [error.message for error in report.errors]
+
+
+def test_joints_in_another_order_are_an_error_of_the_whole_file(check_text, tmp_path):
+    report = check_text(f"# joints: {' '.join(KINECT20.names[::-1])}", " ".join(["a.png", *NUMBERS]))
+    assert [(one.kind, one.line) for one in report.errors] == [("skeleton", None)]
+    with pytest.raises(ValueError, match="concerns the whole file"):
+        report.write_without_errors(tmp_path / "good.txt")
 
 
 def test_the_joint_of_half_a_label_is_named(check_text):

@@ -34,7 +34,7 @@ CLIPS = {
     "a single image": (("c3", "s1", "walk", 16, 16), "clip-range", "single image"),
     "overlap": (("c3", "s1", "walk", 4, 7), "clip-overlap", "shares 4 image(s) with 'c1'"),
     "an empty field": (("c3", "", "walk", 16, 23), "clip", "subject is empty"),
-    "a name twice": (("c1", "s1", "walk", 16, 23), "clip", "stands on line 2 already"),
+    "a name twice": (("c1", "s1", "walk", 16, 23), "clip", "is already on line 2"),
     "an action of one subject": (("c3", "s1", "jump", 16, 23), "lonely-action", "only the subject 's1' performs"),
 }
 
@@ -262,5 +262,5 @@ def test_a_joints_file_without_the_wrong_lines_has_no_error(tmp_path):
 def test_a_file_that_is_wrong_as_a_whole_is_not_shortened(tmp_path):
     names, landmarks = people(32)
     report = check_annotations(write_set(tmp_path, names, landmarks[:, :, ::-1]), tmp_path / "images")
-    with pytest.raises(ValueError, match="concerns the whole file; mend it first"):
+    with pytest.raises(ValueError, match="concerns the whole file; fix it first"):
         report.write_without_errors(tmp_path / "good.txt")

@@ -56,7 +56,7 @@ GOOD = "x,Ann,wave,b/0.png,b/1.png\ny,Bob,wave,b/2.png,b/3.png\n"
         ("z,,wave,a/0.png,a/1.png\n", "subject is empty"),
         ("z,Ann,wave,a/0.png\n", "last_image is empty"),
         ("z,Ann,wave,a/0.png,a/0.png\n", "single image"),
-        ("x,Ann,wave,a/0.png,a/1.png\n", "'x' stands on line 2 already"),
+        ("x,Ann,wave,a/0.png,a/1.png\n", "'x' is already on line 2"),
         ("z,Ann,jump,a/0.png,a/1.png\n", "only the subject 'Ann' performs 'jump'"),
     ],
 )

@@ -114,7 +114,7 @@ def test_what_is_written_is_read_back_to_a_thousandth_or_not_written(folder, wri
     assert (folder / "written.txt").exists() == (not refused)
     if not refused:
         back, faults = read_or_faults(read_annotations, folder / "written.txt", None, TWO)
-        assert all("stands on line" in fault for fault in faults)  # ./a and a are two names until they are read
+        assert all("is already on line" in fault for fault in faults)  # ./a and a are two names until they are read
         if back is not None:
             assert back.paths == list(written)
             rounded = Annotations(written, np.round(list(written.values()), 3)).landmarks

@@ -8,12 +8,14 @@ import numpy as np
 from pose.check.body import Body
 from pose.check.clips import by_row, check_clips
 from pose.check.images import check_images, copies
-from pose.check.labels import believable, check_labels, check_people, remove_absurd
-from pose.check.lines import read_lines
+from pose.check.labels import believable, check_labels, check_people, remove_minus_one
 from pose.check.motion import check_motion, find_films
-from pose.check.report import Finding, Report
+from pose.check.names import check_names
+from pose.check.report import Report
 from pose.check.split import check_copies, check_division
 from pose.check.systematic import check_whole
+from pose.joints_file import read_table
+from pose.runtime.findings import Finding
 from pose.skeleton import KINECT20
 
 __all__ = ["Finding", "Report", "check_annotations"]
@@ -27,11 +29,11 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
     valid_txt: a second joints file, for validation; it is checked as well, and against the first.
     clips_csv: the clips of both; without it clips.csv beside joints_txt, if it is there.
     skeleton: whose joints the files hold, in its order.
-    Returns a `Report`. Raises MissingError where a file or the folder is not there; whatever they hold is reported.
+    Returns a `Report`. Raises MissingError where a file or the folder does not exist; whatever they hold is reported.
     """
-    read = [read_lines(path, skeleton) for path in (joints_txt, valid_txt) if path]
+    read = [read_table(path, skeleton) for path in (joints_txt, valid_txt) if path]
     tables = [table for table, _ in read]
-    findings = [finding for _, found in read for finding in found]
+    findings = [finding for table, found in read for finding in found + check_names(table)]
     if image_dir is not None:
         findings += check_images(tables, image_dir)
         readable = [path for table in tables for path, known in zip(table.paths, table.known, strict=True) if known]
@@ -52,13 +54,13 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
 def check_landmarks(table, clip_of):
     """Findings about the labels of a `Table`, those that concern all of it first: they explain many others.
 
-    clip_of: (M,), which clip each row is of. Absurd coordinates become NaN in the table.
+    clip_of: (M,), which clip each row is of. Joints at (-1, -1) become NaN in the table.
     """
     if not len(table):
         return []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # of means and medians of nothing
-        findings = remove_absurd(table)
+        findings = remove_minus_one(table)
         whole, landmarks = check_whole(table)
         findings += whole
         causes = {finding.kind for finding in whole if finding.level != "note"}

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 import matplotlib.pyplot as plt
 import numpy as np
 
-from pose.check.report import LEVELS
 from pose.geometry import center_and_scale
 from pose.images import ImageError, read_picture
 from pose.plotting import cut_to_person, drawable, grid, plot_landmarks, side_color, skeleton_lines
+from pose.runtime.findings import LEVELS
 
 COLORS = {"error": "tab:red", "warning": "tab:orange", "note": "0.6"}
 TILE = 400  # px; a larger image is read at a lower resolution

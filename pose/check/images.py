@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from pose.annotations import leaves_folder
-from pose.check.lines import difference, same_name
+from pose.check.names import difference, same_name
 from pose.images import KINDS, MAX_BYTES, MAX_PIXELS, ImageError, read_picture
+from pose.joints_file import leaves_folder
 from pose.runtime.errors import MissingError
 
 _EXIF_ORIENTATION = 0x0112

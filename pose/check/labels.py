@@ -5,9 +5,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from pose.annotations import FARTHEST
 from pose.check.body import Body, beyond, share_towards
-from pose.check.lines import one_a_line
 from pose.check.systematic import FEW, OUT, UP
 
 LONG = ((2.0, 0.3, "error"), (1.5, 0.1, "warning"))  # times what 95 % of the lines have, and bodies above the median
@@ -15,15 +13,14 @@ OPPOSITE = 0.2  # torsos, of shoulders and of hips: nearer to a side view nothin
 AGREEMENT = 0.9  # of the lines: then those that differ are looked at
 
 
-def remove_absurd(table):
-    """Findings of coordinates that no image has; they become NaN."""
-    absurd = (np.abs(np.nan_to_num(table.landmarks)) > FARTHEST).any(axis=-1)
-    findings = []
-    for row in np.flatnonzero(absurd.any(axis=1)):
-        what = "lies at {:.3g}, {:.3g}".format(*table.landmarks[row, absurd[row]][0])
-        findings.append(one_a_line(table, "error", "outside", what, "correct the number", row, absurd[row]))
-    table.landmarks[absurd] = np.nan
-    return findings
+def remove_minus_one(table):
+    """A finding about joints at (-1, -1), which become NaN."""
+    minus_one = (table.landmarks == -1).all(axis=-1)
+    table.landmarks[minus_one] = np.nan
+    if not minus_one.any():
+        return []
+    what, todo = f"{minus_one.sum():,} joints lie at (-1, -1)", "write 'nan nan' for a joint without label"
+    return [table.finding("warning", "minus-one", what, todo)]
 
 
 def believable(landmarks, sizes):

@@ -8,35 +8,9 @@ from pathlib import Path
 
 from pose.runtime.errors import DataError, ExistsError
 from pose.runtime.files import printable, read_bytes, write_whole
+from pose.runtime.findings import LEVELS
 
-LEVELS = ("error", "warning", "note")
 ROWS_PER_KIND = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found.
-
-    level: "error" (surely wrong, or not readable), "warning" (a person should look) or "note" (harmless).
-    kind: a short slug, such as "outside". what: what is the matter; todo: what to do about it.
-    file: the joints or clips file; line: in it, from 1, None for the whole file.
-    image: the image's name in the file, "" without one; joint: the joint's name, "" without one.
-    """
-
-    level: str
-    kind: str
-    what: str
-    todo: str
-    file: str = ""
-    line: int | None = None
-    image: str = ""
-    joint: str = ""
-
-    @property
-    def where(self):
-        """Line, image and joint, as far as the finding has them."""
-        parts = [f"line {self.line}" if self.line else "", self.image, self.joint]
-        return ", ".join(part for part in parts if part) or "whole file"
 
 
 @dataclass
@@ -106,14 +80,14 @@ class Report:
         """Writes the first joints file once more without the lines that have an error; returns how many were left out.
 
         clips.csv stays as it is: a clip that begins or ends with a line left out needs another first or last image.
-        Raises DataError where an error concerns the whole file, ExistsError where `joints_txt` is there already.
+        Raises DataError where an error concerns the whole file, ExistsError where `joints_txt` already exists.
         """
         if Path(joints_txt).exists():
-            raise ExistsError(f"{joints_txt} is there already; choose another name")
+            raise ExistsError(f"{joints_txt} already exists; choose another name")
         file = self.tables[0].file
         wrong = {one.line for one in self.errors if one.file == file}
         if None in wrong:
-            raise DataError(f"{file}: an error concerns the whole file; mend it first")
+            raise DataError(f"{file}: an error concerns the whole file; fix it first")
         lines = read_bytes(file, "joints file").splitlines(keepends=True)
         write_whole(joints_txt, b"".join(line for number, line in enumerate(lines, start=1) if number not in wrong))
         return len(wrong)

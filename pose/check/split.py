@@ -2,7 +2,7 @@
 
 import posixpath
 
-from pose.check.report import Finding
+from pose.runtime.findings import Finding
 
 
 def check_copies(tables, groups):

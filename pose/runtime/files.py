@@ -1,5 +1,6 @@
 """Files: text read whatever its bytes, and none ever half written."""
 
+import codecs
 import csv
 import errno
 import io
@@ -18,11 +19,25 @@ def open_text(path, what, newline=None):
 
     what: how a message calls it. Raises MissingError, FileError where it may not be read, DataError for UTF-16.
     """
-    with _readable(path, what):
-        with open(path, "rb") as file:
-            if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-                raise DataError(f"{path}: is saved as UTF-16; save it as UTF-8")
-        return open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+    encoding = encoding_of(path, what)
+    if encoding.startswith("utf-16"):
+        raise DataError(f"{path}: is saved as UTF-16; save it as UTF-8")
+    return open(path, encoding=encoding, errors="surrogateescape", newline=newline)
+
+
+def encoding_of(path, what):
+    """The encoding of a text file: "utf-8", "utf-8-sig" where it begins with a byte order mark, or a kind of "utf-16".
+
+    UTF-16 begins with its own mark, or about every other byte is 0. Raises MissingError and FileError.
+    """
+    with _readable(path, what), open(path, "rb") as file:
+        start = file.read(1000)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for offset, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(start) > 10 and start[offset::2].count(0) > len(start) / 4:
+            return name
+    return "utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8"
 
 
 @contextmanager
