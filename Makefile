@@ -6,7 +6,7 @@ READY = $(VENV)/ready
 .PHONY: audit demo test
 
 demo: $(READY)
-	$(RUN) tests/run_notebooks.py demo
+	$(RUN) tests/tools/run_notebooks.py demo
 
 test: $(READY)
 	$(RUN) -m ruff check .
@@ -14,7 +14,7 @@ test: $(READY)
 	$(RUN) -m pytest
 
 audit: $(READY)
-	$(RUN) tests/audit.py
+	$(RUN) tests/tools/audit.py
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

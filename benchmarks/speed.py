@@ -29,8 +29,8 @@ from pose.training.step import train_step
 CPU = torch.device("cpu")
 AT_ONCE = 16  # samples a call, as a loader makes one after the other
 BF16 = has_bf16(CPU)
-ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("ncnn", "fp32"), ("torch", "bf16"),
-           ("openvino", "bf16"), ("openvino", "int8"))  # fmt: skip
+ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("torch", "bf16"), ("openvino", "bf16"),
+           ("openvino", "int8"))  # fmt: skip
 
 
 def network(**settings):
