@@ -13,7 +13,8 @@ from pose.clips import parse_clips, report
 from pose.runtime.errors import DataError, MissingError, PoseError
 from pose.runtime.files import write_whole
 
-SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+INSTALLED = Path(__file__).with_name("sample")
+SAMPLE = INSTALLED if INSTALLED.exists() else Path(__file__).parents[1] / "data" / "sample"
 
 
 class Split(NamedTuple):
