@@ -313,14 +313,14 @@ def test_loading_workers_change_nothing(folder, tmp_path):
     assert same_weights(one.state_dict(), two.state_dict())
 
 
-def test_a_model_can_be_evaluated_before_it_is_trained(folder, tmp_path):
+def test_a_model_that_was_evaluated_first_trains_the_same(folder, tmp_path):
     config = TrainConfig(**TINY, epochs=1)
-    data = [
-        config.build_dataset(read_annotations(folder / "train.txt", folder), is_train) for is_train in (True, False)
-    ]
+    data = [config.build_dataset(read_annotations(folder / f"{name}.txt", folder), name == "train")
+            for name in ("train", "valid")]  # fmt: skip
     model = config.build_model()
     evaluate(model, data[1])
     fit(model, *data, config, tmp_path / "run")
+    assert same_weights(model.state_dict(), train(folder, tmp_path / "other", config)[0].state_dict())
 
 
 def test_the_optimiser_goes_on_in_the_layout_of_the_weights(folder, tmp_path):
@@ -389,9 +389,10 @@ def test_compiling_and_recomputing_are_refused_together():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_no_step_waits_for_the_gpu(folder, tmp_path, monkeypatch):
-    step = steps.train_step
+    step, watches = steps.train_step, []
 
     def watched(*args):
+        watches.append(len(watches))
         torch.cuda.set_sync_debug_mode("error")
         try:
             return step(*args)
@@ -400,3 +401,4 @@ def test_no_step_waits_for_the_gpu(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(steps, "train_step", watched)
     train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, compile=False))
+    assert watches == [0, 1]  # eight images, four a step
