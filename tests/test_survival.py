@@ -21,7 +21,7 @@ from pose.runtime.errors import PoseError
 TESTS = Path(__file__).parent
 CHECKPOINTS = ("best.safetensors", "last.safetensors")
 PATHS = os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "tools")))
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": PATHS}
+ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS}
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
