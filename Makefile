@@ -6,15 +6,15 @@ READY = $(VENV)/ready
 .PHONY: audit demo test
 
 demo: $(READY)
-	$(RUN) tests/run_notebooks.py demo
+	$(RUN) tests/tools/run_notebooks.py demo
 
 test: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2
 
 audit: $(READY)
-	$(RUN) tests/audit.py
+	$(RUN) tests/tools/audit.py
 
 $(READY): requirements.txt pyproject.toml
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

@@ -17,8 +17,8 @@ import pose
 from pose.prediction import CALIBRATION_IMAGES
 
 CONFIG = pose.TrainConfig(num_stacks=2, inp_res=128, epochs=2, seed=0)
-WAYS = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("ncnn", "fp32"), ("openvino", "fp32"),
-        ("openvino", "bf16"), ("openvino", "int8"))  # fmt: skip
+WAYS = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"),
+        ("openvino", "int8"))  # fmt: skip
 
 
 def boxes(landmarks):

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import reference
 import torch
+from pose.training.step import train_step
 from pose_accuracy import processor
 from timing import HEADER, compare, rows
 from torch.utils.data import DataLoader
@@ -24,13 +25,12 @@ import pose
 from pose.export import build_engine
 from pose.runtime.device import has_bf16, keep_freed_memory, one_thread
 from pose.training.state import TrainingState
-from pose.training.step import train_step
 
 CPU = torch.device("cpu")
 AT_ONCE = 16  # samples a call, as a loader makes one after the other
 BF16 = has_bf16(CPU)
-ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("ncnn", "fp32"), ("torch", "bf16"),
-           ("openvino", "bf16"), ("openvino", "int8"))  # fmt: skip
+ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("torch", "bf16"), ("openvino", "bf16"),
+           ("openvino", "int8"))  # fmt: skip
 
 
 def network(**settings):

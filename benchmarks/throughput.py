@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import reference
 import torch
+from pose.training.step import train_step
 from pose_accuracy import processor
 from timing import compare
 from torch.utils.flop_counter import FlopCounterMode
@@ -21,7 +22,6 @@ import pose
 from pose.export import build_engine
 from pose.runtime.device import compiles, default_device, has_bf16, keep_freed_memory, tuned
 from pose.training.state import TrainingState
-from pose.training.step import train_step
 
 DEVICE = default_device()
 WARM_UP = 3  # calls before the first round: compiling, and choosing convolutions

@@ -1,7 +1,5 @@
-"""What computes the heatmaps in prediction: PyTorch, ONNX Runtime, OpenVINO or ncnn, in full precision or less."""
+"""What computes the heatmaps in prediction: PyTorch, ONNX Runtime or OpenVINO, in full precision or less."""
 
-import subprocess
-import tempfile
 import warnings
 from copy import deepcopy
 from importlib import import_module
@@ -22,16 +20,15 @@ PRECISIONS = {
     "torch": ("fp32", "tf32", "bf16"),
     "onnx": ("fp32",),
     "openvino": ("fp32", "bf16", "int8"),
-    "ncnn": ("fp32",),
 }
-PACKAGES = {"onnx": "onnxruntime onnx onnxscript", "openvino": "openvino nncf", "int8": "nncf", "ncnn": "ncnn pnnx"}
+PACKAGES = {"onnx": "onnxruntime onnx onnxscript", "openvino": "openvino nncf", "int8": "nncf"}
 
 
 def build_engine(model, inp_res, backend="torch", precision="fp32", device="cpu", samples=None):
     """A function from crops to the heatmaps of a `StackedHourglass`'s last stack, with a copy of its weights.
 
     inp_res: the crops' side, px.
-    backend: "torch" (any device); "onnx" (ONNX Runtime), "openvino" or "ncnn" (on the CPU).
+    backend: "torch" (any device); "onnx" (ONNX Runtime) or "openvino" (on the CPU).
     precision: "fp32"; "tf32" of torch (matters on a GPU only); "bf16" of torch and openvino; "int8" of openvino, whose
         ranges are those of
     samples: (M, 3, inp_res, inp_res) float32, crops like those to come; 100 or more.
@@ -50,8 +47,6 @@ def build_engine(model, inp_res, backend="torch", precision="fp32", device="cpu"
         return _torch(network, precision, torch.device(device))
     if backend == "onnx":
         return _onnx(network, inp_res)
-    if backend == "ncnn":
-        return _ncnn(network, inp_res)
     return _openvino(network, inp_res, precision, samples)
 
 
@@ -143,30 +138,6 @@ def _openvino(network, inp_res, precision, samples):
     }
     compiled = openvino.compile_model(graph, "CPU", options)
     return lambda crops: torch.from_numpy(np.array(compiled(crops.contiguous().numpy())[0]))
-
-
-def _ncnn(network, inp_res):
-    """ncnn, whose 3 × 3 convolutions need less than half of the multiplications (Winograd: Lavin and Gray, "Fast
-    Algorithms for Convolutional Neural Networks", CVPR 2016). It takes one image after the other."""
-    pnnx, ncnn = _installed("pnnx", "ncnn"), _installed("ncnn", "ncnn")
-    net = ncnn.Net()
-    net.opt.num_threads = torch.get_num_threads()
-    net.opt.use_bf16_storage = net.opt.use_fp16_storage = False
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the tracer: the checks of the images' shape are not traced
-        traced = Path(folder) / "hourglass.pt"
-        torch.jit.trace(network, torch.rand(1, 3, inp_res, inp_res)).save(str(traced))
-        shape = f"inputshape=[1,3,{inp_res},{inp_res}]"
-        subprocess.run([pnnx.EXEC_PATH, traced, shape, "fp16=0"], check=True, capture_output=True, cwd=folder)
-        net.load_param(str(traced.with_suffix(".ncnn.param")))
-        net.load_model(str(traced.with_suffix(".ncnn.bin")))
-
-    def heatmaps(crop):
-        extractor = net.create_extractor()
-        extractor.input("in0", ncnn.Mat(crop))
-        return torch.from_numpy(np.array(extractor.extract("out0")[1]))
-
-    return lambda crops: torch.stack([heatmaps(crop) for crop in crops.contiguous().numpy()])
 
 
 def _quantised(graph, samples):

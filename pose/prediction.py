@@ -61,8 +61,8 @@ class Predictor:
         checkpoint.
     inp_res: the side of the network's input, px; by default that of the checkpoint's training.
     flip_test: also look at the mirrored crop and average the heatmaps; twice the time, a little more accurate.
-    backend: what computes: "torch", or "onnx", "openvino" or "ncnn", which are faster on a processor and packages of
-        their own; see `pose.export`.
+    backend: what computes: "torch", or "onnx" or "openvino", which are faster on a processor and packages of their
+        own; see `pose.export`.
     precision: "fp32"; where speed counts more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU)
         or "int8" (openvino).
     calibration: int8: images like those to come, as for `predict`, a hundred or more; 200 of them, evenly

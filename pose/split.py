@@ -14,7 +14,8 @@ from pose.runtime.errors import DataError, MissingError, PoseError
 from pose.runtime.files import write_whole
 from pose.runtime.findings import raise_errors
 
-SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+INSTALLED = Path(__file__).with_name("sample")
+SAMPLE = INSTALLED if INSTALLED.exists() else Path(__file__).parents[1] / "data" / "sample"
 
 
 class Split(NamedTuple):

@@ -12,6 +12,7 @@ from pose.annotations import read_annotations, write_annotations
 from pose.skeleton import KINECT20
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # in the processes that tests start
 
 
 @pytest.fixture(scope="session")

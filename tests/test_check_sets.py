@@ -162,13 +162,26 @@ def test_the_contact_sheet_says_line_and_what_and_rings_the_joint(damaged):
     plt.close(figure)
 
 
-def test_the_summary_is_drawn_of_any_report(damaged, tmp_path):
-    empty = tmp_path / "empty.txt"
-    empty.write_text("# nothing")
-    for report in (damaged, check_annotations(empty)):
-        for figure in (report.plot_summary(), report.plot_worst()):
-            figure.canvas.draw()
-            plt.close(figure)
+def test_the_summary_counts_findings_labels_and_people(damaged):
+    figure = damaged.plot_summary()
+    figure.canvas.draw()
+    kinds, labels, people, _ = figure.axes
+    assert {text.get_text() for text in kinds.get_yticklabels()} == {"unreadable", "outside", "axes"}
+    assert [text.get_text() for text in kinds.texts] == [" 1"] * 3
+    assert [bar.get_height() for bar in labels.patches] == [1.0] * 20
+    assert len(people.collections[0].get_offsets()) == 79  # one image could not be read
+    plt.close(figure)
+
+
+def test_an_empty_set_has_a_summary(tmp_path):
+    (tmp_path / "empty.txt").write_text("# nothing")
+    report = check_annotations(tmp_path / "empty.txt")
+    summary, worst = report.plot_summary(), report.plot_worst()
+    for figure in (summary, worst):
+        figure.canvas.draw()
+    assert [text.get_text() for text in summary.axes[2].texts] == ["no image of known size"]
+    assert [text.get_text() for text in worst.axes[0].texts] == ["nothing was found\nabout single images"]
+    plt.close("all")
 
 
 def test_hostile_names_are_drawn(tmp_path):

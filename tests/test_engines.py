@@ -50,7 +50,7 @@ def test_folded_batch_norms_change_nothing(model, crops):
     assert_close(build_engine(model, RES)(crops), heatmaps(model, crops), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino", "ncnn"])
+@pytest.mark.parametrize("backend", ["torch", "onnx", "openvino"])
 def test_each_backend_gives_the_same_heatmaps_for_any_number_of_crops(model, crops, backend):
     engine = build_engine(model, RES, backend)
     for count in (1, 5):
@@ -109,8 +109,7 @@ def test_an_exported_file_runs_elsewhere(model, crops, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("backend", "package"),
-    [("onnx", "onnxruntime"), ("onnx", "onnxscript"), ("openvino", "openvino"), ("ncnn", "pnnx")],
+    ("backend", "package"), [("onnx", "onnxruntime"), ("onnx", "onnxscript"), ("openvino", "openvino")]
 )
 def test_a_backend_that_is_not_installed_says_what_to_install(model, backend, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

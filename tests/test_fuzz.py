@@ -1,6 +1,6 @@
 """Any text in the two files that people write, and any crop: found by chance what nobody thought of (hypothesis).
 
-`tests/fuzz.py` looks longer, and steers its inputs.
+`tests/tools/fuzz.py` looks longer, and steers its inputs.
 """
 
 import re

@@ -17,10 +17,11 @@ SIZE = (320, 240)
 
 @pytest.fixture(scope="module")
 def generate():
-    """The script data/sample/generate.py as a module, with its siblings beside it."""
-    sys.path.insert(0, str(SAMPLE))
+    """The script data/sample/generator/generate.py as a module, with its siblings beside it."""
+    folder = str(SAMPLE / "generator")
+    sys.path.insert(0, folder)
     yield importlib.import_module("generate")
-    sys.path.remove(str(SAMPLE))
+    sys.path.remove(folder)
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ def test_a_video_gives_its_frames_in_rgb(video, head):
 def test_real_videos_are_read(pose_data):
     films = sorted((pose_data / "video").glob("*.*"))
     films = [film for film in films if film.suffix in (".avi", ".mp4")]
-    assert len(films) == 2
+    assert len(films) >= 2
     for film in films:
         assert sum(frame.ndim == 3 for frame in read_frames(film)) > 20
 

@@ -18,9 +18,10 @@ from kill_training import fit, fit_and_arguments, write_pictures
 from pose.checkpoints import load_tensors, save_tensors
 from pose.runtime.errors import PoseError
 
-TESTS = str(Path(__file__).parent)
+TESTS = Path(__file__).parent
 CHECKPOINTS = ("best.safetensors", "last.safetensors")
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": TESTS}
+PATHS = os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "tools")))
+ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS}
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
@@ -66,7 +67,7 @@ def output(process, timeout=120):
     ("kind", "epochs", "workers", "outside"), [("pose", 20, 0, 8), ("pose", 20, 2, 2), ("har", 30, 0, 8)]
 )
 def test_a_training_killed_at_every_moment_ends_like_an_uninterrupted_one(tmp_path, kind, epochs, workers, outside):
-    script = Path(TESTS) / "kill_training.py"
+    script = TESTS / "tools" / "kill_training.py"
     printed = output(python(script, kind, tmp_path, epochs, workers, outside, 0))
     assert f"{12 + outside} kills" in printed
     assert_same(tmp_path / "whole", tmp_path / "killed")

@@ -1,7 +1,7 @@
 """Known vulnerabilities in the packages of this environment, by way of pip-audit.
 
     pip install pip-audit
-    python tests/audit.py
+    python tests/tools/audit.py
 
 Exits 1 where a package has one that a newer version mends. Where pip-audit is not installed, or the service that it
 asks cannot be reached, or knows none of the packages, nothing is known: it says so and exits 0.

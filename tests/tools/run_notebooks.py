@@ -1,6 +1,6 @@
 """Executes the three notebooks in order, showing what they print: `make demo` and the notebook tests.
 
-    python tests/run_notebooks.py OUT
+    python tests/tools/run_notebooks.py OUT
 
 The executed notebooks go to OUT; the figures in them also go there as PNG files.
 """
@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 from pose import latest_run
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMES = ("dataset_preparation", "training", "visualization")
 
 

@@ -1,6 +1,6 @@
 """Trains uninterrupted, and the same again but killed over and over: what the survival tests compare.
 
-    python tests/kill_training.py KIND OUT EPOCHS WORKERS OUTSIDE SEED
+    python tests/tools/kill_training.py KIND OUT EPOCHS WORKERS OUTSIDE SEED
 
 KIND is pose or har. OUT/whole is never interrupted. The training in OUT/killed dies of SIGKILL at every moment of
 writing each of its three files, and OUTSIDE times more whenever it happens, in an order that SEED fixes; then it ends.

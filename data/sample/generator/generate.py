@@ -1,7 +1,7 @@
 """Makes a pose and activity data set by drawing people: `images/`, `joints.txt` and `clips.csv`.
 
-    python data/sample/generate.py --out DIR                     # equal to the committed data/sample
-    python data/sample/generate.py --out DIR --subjects 40 --clips-per-action 3 --frames 24 --seed 1
+    python data/sample/generator/generate.py --out DIR                     # equal to the committed data/sample
+    python data/sample/generator/generate.py --out DIR --subjects 40 --clips-per-action 3 --frames 24 --seed 1
 
 Each of the `--subjects` performs the ten actions of UT-Kinect `--clips-per-action` times; `--frames`
 images are spread evenly over each clip, from its start to its end. Every clip has random numbers of its

@@ -1,7 +1,7 @@
 """Fuzzing: whatever bytes a file holds, nothing but the project's own errors may come out.
 
     pip install atheris                             # not a dependency of the project
-    python tests/fuzz.py joints --minutes 10        # or clips, images, checkpoints
+    python tests/tools/fuzz.py joints --minutes 10        # or clips, images, checkpoints
 
 Inputs are mutated from small valid files, and those that reach new lines of the project are mutated further (libFuzzer,
 by way of atheris). Native code (OpenCV, safetensors, PyTorch's reader) is run but not instrumented: nothing steers the
@@ -23,7 +23,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 SECONDS = 20  # for one input
 MORE_MB = 2048  # of address space, beyond what the process has after its imports
 RSS_MB = 3000

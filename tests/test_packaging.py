@@ -1,0 +1,28 @@
+"""What is installed: every module and the sample data, nothing else."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+
+
+def test_a_wheel_holds_every_module_and_the_sample_data(tmp_path):
+    source = tmp_path / "source"
+    for folder in ("har", "pose", "data/sample"):
+        shutil.copytree(PROJECT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True)
+    (wheel,) = tmp_path.glob("kinect_pose-*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    modules = {
+        path.relative_to(PROJECT).as_posix() for name in ("har", "pose") for path in (PROJECT / name).rglob("*.py")
+    }
+    images = {name for name in packed if name.startswith("pose/sample/images/")}
+    assert packed == modules | images | {"pose/sample/joints.txt", "pose/sample/clips.csv"}
+    assert len(images) == 800
+    assert "har/training.py" in modules
