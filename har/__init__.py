@@ -10,7 +10,6 @@ from har.hourglass_lstm import HourglassLSTM, read_out
 from har.joints_3d import Joints3D, read_joints_3d, write_joints_3d
 from har.plotting import (
     animate_clip,
-    animation_html,
     plot_activity_history,
     plot_balance,
     plot_confusion,
@@ -47,7 +46,6 @@ __all__ = [
     "SlidingWindow",
     "actions_of",
     "animate_clip",
-    "animation_html",
     "collate_clips",
     "divide_clips",
     "evaluate",

@@ -1,26 +1,23 @@
 """Pictures of clips and of what the recogniser makes of them."""
 
-import re
+import io
 from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import FuncAnimation
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 
 from har.evaluation import ActivityScores
 from pose.clips import actions_of
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale
-from pose.plotting import drawable, plot_landmarks, skeleton_lines
+from pose.plotting import drawable, legend_above, plot_curves, plot_landmarks, skeleton_lines
 from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
 
-SIGNS = {
-    "minus": "−", "fast-backward": "⏮", "step-backward": "‹", "play fa-flip-horizontal": "◀", "pause": "‖",
-    "play": "▶", "step-forward": "›", "fast-forward": "⏭", "plus": "+",
-}  # fmt: skip
 
-
-def plot_strips(annotations, clips, moments=8, skeleton=KINECT20):
+def plot_strips(annotations, clips, moments=8):
     """Each clip as a strip of skeletons at evenly spread moments, all in the clip's own box. Returns the figure."""
     if not clips:
         raise DataError("there is no clip to show")
@@ -32,7 +29,7 @@ def plot_strips(annotations, clips, moments=8, skeleton=KINECT20):
         (x, y), scale = center_and_scale(landmarks.reshape(-1, 2), margin=1.15)
         half = PIXELS_PER_SCALE * scale / 2
         for ax, frame in zip(strip, np.linspace(0, len(clip) - 1, moments).round().astype(int), strict=True):
-            skeleton_lines(ax, landmarks[frame], skeleton, width=1.2, size=2)
+            skeleton_lines(ax, landmarks[frame], annotations.skeleton)
             ax.set(xticks=[], yticks=[], aspect="equal", facecolor="0.15")
             if np.isfinite(half):
                 ax.set(xlim=(x - half, x + half), ylim=(y + half, y - half))
@@ -62,17 +59,8 @@ def plot_balance(clips):
 
 def plot_activity_history(history):
     """Loss and accuracy over the epochs of a training, with the validation's where there is one. Returns the figure."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    epochs = [row["epoch"] for row in history]
-    for ax, what in zip(axes, ("loss", "accuracy"), strict=True):
-        for part, label, color in (("train", "training", "tab:blue"), ("valid", "validation", "tab:orange")):
-            if f"{part}_{what}" in history[0]:
-                ax.plot(epochs, [row[f"{part}_{what}"] for row in history], label=label, color=color)
-        ax.set(xlabel="epoch", ylabel=what, title=what, ylim=(0, 1.02 if what == "accuracy" else None))
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.grid(alpha=0.3)
-    axes[1].legend(fontsize=8, loc="lower right")
-    return figure
+    curves = ({"training": f"train_{what}", "validation": f"valid_{what}"} for what in ("loss", "accuracy"))
+    return plot_curves(history, *curves, "share of clips recognised")
 
 
 def plot_confusion(scores):
@@ -106,44 +94,50 @@ def plot_probabilities(moments, actions, at_most=5, ax=None):
     ax.set(xlabel="frame", ylabel="probability", ylim=(0, 1.02))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=7, loc="upper left")
+    legend_above(ax)
     return ax
 
 
 def animate_clip(frames, moments, heatmaps, actions, skeleton=KINECT20, fps=8):
-    """One clip to be played: the frame with its skeleton, all heatmaps in one, and the probabilities up to the moment.
+    """A clip to be played: the frame with its skeleton, all heatmaps in one, and where it is in the probabilities.
 
-    frames: T images (H, W, 3) uint8; moments: their `Moment`s; heatmaps: (T, K, h, w), of the whole images or of crops.
-    Returns a matplotlib `FuncAnimation`; `animation_html` makes a page of it. Raises DataError where there are not as
-    many moments and heatmaps as frames.
+    frames: T images (H, W, 3) uint8; moments: their `Moment`s; heatmaps: (T, K, h, w), of the whole images or of
+    crops; joints with a low peak are drawn faded.
+    Returns an `IPython.display.Image`, an animated GIF that a notebook plays; its `.data` are the bytes of the file.
+    Raises DataError where there are not as many moments and heatmaps as frames.
     """
+    from IPython import display
+
     if not len(frames) == len(moments) == len(heatmaps) or not frames:
         raise DataError(f"{len(frames)} frames, {len(moments)} moments and {len(heatmaps)} heatmaps do not go together")
-    figure, (left, middle, right) = plt.subplots(
-        1, 3, figsize=(9, 2.9), width_ratios=(1.25, 1, 1.6), layout="constrained", dpi=64
-    )
-    highest = max(*(float(heatmap.max()) for heatmap in heatmaps), 1e-6)
-
-    def draw(t):
-        for ax in (left, middle, right):
-            ax.clear()
-        moment = moments[t]
-        plot_landmarks(frames[t], moment.landmarks, skeleton, left, f"{moment.action} {moment.probability:.2f}")
-        middle.imshow(np.asarray(heatmaps[t]).max(axis=0), cmap="inferno", vmin=0, vmax=highest)
-        middle.set(xticks=[], yticks=[])
-        middle.set_title("heatmaps, highest of all joints", fontsize=9)
-        plot_probabilities(moments, actions, ax=right)
-        right.axvline(t + 1, color="black", linewidth=1)
-
-    animation = FuncAnimation(figure, draw, frames=len(frames), interval=1000 / fps)
-    plt.close(figure)
-    return animation
+    figure = Figure(figsize=(10, 3), dpi=72, layout="constrained")
+    axes = figure.subplots(1, 3, width_ratios=(1.25, 1, 1.6))
+    heatmaps = np.stack([np.asarray(heatmap) for heatmap in heatmaps])
+    pictures = []
+    for t, (frame, moment) in enumerate(zip(frames, moments, strict=True)):
+        _draw_moment(axes, frame, moment, heatmaps[t], skeleton, heatmaps.max())
+        plot_probabilities(moments, actions, ax=axes[2])
+        axes[2].axvline(t + 1, color="black", linewidth=1)
+        pictures.append(_pixels(figure))
+    file = io.BytesIO()
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=1000 / fps, loop=0)
+    return display.Image(file.getvalue(), format="gif")
 
 
-def animation_html(animation):
-    """A matplotlib animation as HTML that any browser plays, and that asks no server for anything.
+def _draw_moment(axes, frame, moment, heatmaps, skeleton, highest):
+    """The frame with its skeleton, and the heatmaps (K, h, w), into the first two axes; all axes are emptied before."""
+    for ax in axes:
+        ax.clear()
+    title, confidence = f"{moment.action} {moment.probability:.2f}", heatmaps.max(axis=(1, 2))
+    plot_landmarks(frame, moment.landmarks, skeleton, axes[0], title, confidence=confidence)
+    axes[1].imshow(heatmaps.max(axis=0), cmap="inferno", vmin=0, vmax=max(highest, 1e-6))
+    axes[1].set(xticks=[], yticks=[])
+    axes[1].set_title("heatmaps, highest of all joints", fontsize=8)
 
-    matplotlib's own page fetches the signs on its buttons; here they are characters.
-    """
-    page = re.sub(r"<link\b[^>]*>", "", animation.to_jshtml())
-    return re.sub(r'<i class="fa fa-([a-z -]+)"></i>', lambda sign: SIGNS[sign[1]], page)
+
+def _pixels(figure):
+    """What a figure looks like, as an image."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    figure.set_layout_engine("none")  # the next picture has everything at the same place
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -7,6 +7,8 @@ import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
+from matplotlib.collections import EllipseCollection, PolyCollection
+from matplotlib.colors import to_rgba
 
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale, crop_matrix, heatmap_to_image, invert, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks
@@ -16,6 +18,8 @@ from pose.runtime.files import printable, spelled_out
 from pose.skeleton import KINECT20
 
 LEFT, RIGHT, MIDDLE = "#ff9f1c", "#2ec4ff", "#7ddf64"  # the person's left, right, and neither
+LINE, DOT = 1 / 150, 1 / 50  # a line's width and a dot's diameter, as shares of the person's size
+SURE, FAINTEST = 0.4, 0.25  # from which confidence on a joint is drawn in full; the lowest opacity
 
 
 def side_color(name):
@@ -23,24 +27,63 @@ def side_color(name):
     return LEFT if name.startswith("left_") else RIGHT if name.startswith("right_") else MIDDLE
 
 
-def draw_landmarks(image, landmarks, skeleton=KINECT20, confidence=None, least=0.0):
-    """A copy of the image (H, W, 3) uint8 RGB with the skeleton drawn on it.
+def draw_landmarks(image, landmarks, skeleton=KINECT20, confidence=None, min_confidence=0.0):
+    """A copy of the image (H, W, 3) uint8 RGB with the skeleton drawn on it, in lines as thick as suit the person.
 
-    landmarks: (K, 2) image px, NaN where there is none; joints whose `confidence` (K,) is below `least` are left out.
+    landmarks: (K, 2) image px, NaN where there is none. confidence: (K,) in 0 … 1, or None: joints below `SURE` are
+    faded, those below `min_confidence` left out.
     """
     drawn = np.ascontiguousarray(image).copy()
-    landmarks = np.array(landmarks, np.float64)
-    if confidence is not None:
-        landmarks[np.asarray(confidence) < least] = np.nan
-    thickness = max(1, round(max(image.shape[:2]) / 200))
-    for a, b in skeleton.limb_indices:
-        if np.isfinite(landmarks[[a, b]]).all():
-            color = _rgb(side_color(skeleton.names[b]))
-            cv2.line(drawn, _fixed(landmarks[a]), _fixed(landmarks[b]), color, thickness, cv2.LINE_AA, shift=4)
-    for name, place in zip(skeleton.names, landmarks, strict=True):
-        if np.isfinite(place).all():
-            cv2.circle(drawn, _fixed(place), 24 * thickness, _rgb(side_color(name)), -1, cv2.LINE_AA, shift=4)
+    painted, cover = drawn.copy(), np.zeros(image.shape[:2], np.uint8)
+    lines, dots, size = body(landmarks, skeleton, confidence, min_confidence)
+    size = min(size, max(image.shape[:2]))
+    width, radius = max(1, round(size * LINE)), max(16, round(8 * size * DOT))  # px, and 1/16 px
+    for start, end, name, opacity in lines:
+        ends = _fixed(start), _fixed(end)
+        cv2.line(painted, *ends, _rgb(side_color(name)), width, cv2.LINE_AA, shift=4)
+        cv2.line(cover, *ends, round(255 * opacity), width + 2, shift=4)
+    for place, name, opacity in dots:
+        cv2.circle(painted, _fixed(place), radius, _rgb(side_color(name)), -1, cv2.LINE_AA, shift=4)
+        cv2.circle(cover, _fixed(place), radius + 16, round(255 * opacity), -1, shift=4)
+    touched = cover > 0
+    share = cover[touched, None] / 255
+    drawn[touched] = np.round(share * painted[touched] + (1 - share) * image[touched])
     return drawn
+
+
+def body(landmarks, skeleton, confidence=None, min_confidence=0.0):
+    """What to draw of a person: lines (start (2,), end (2,), name, opacity), dots (place (2,), name, opacity), and
+    the person's size, the longer side of the box around the dots, px.
+
+    Nothing goes to a joint that is NaN or less sure than `min_confidence`, but lines bridge one of the middle: it
+    counts as midway between its neighbours, those of the left and right first.
+    """
+    landmarks = np.array(landmarks, np.float64)
+    opacity = np.ones(len(landmarks))
+    if confidence is not None:
+        confidence = np.asarray(confidence, np.float64)
+        landmarks[confidence < min_confidence] = np.nan
+        opacity = np.clip(confidence / SURE, FAINTEST, 1)
+    known = np.isfinite(landmarks).all(axis=1)
+    dots = [(landmarks[k], skeleton.names[k], opacity[k]) for k in np.flatnonzero(known)]
+    places = _bridged(np.column_stack([landmarks, opacity]), known, skeleton)
+    lines = [(places[a, :2], places[b, :2], skeleton.names[b], places[[a, b], 2].min())
+             for a, b in skeleton.limb_indices if np.isfinite(places[[a, b]]).all()]  # fmt: skip
+    size = PIXELS_PER_SCALE * float(center_and_scale(landmarks, margin=1)[1]) if dots else 0.0
+    return lines, dots, size
+
+
+def _bridged(places, known, skeleton):
+    """Places and opacities (K, 3), those of missing middle joints from their neighbours: both sides', then any two."""
+    places = np.where(known[:, None], places, np.nan)
+    sided = np.array([name.startswith(("left_", "right_")) for name in skeleton.names])
+    for of_sides, enough in ((True, 1), (False, 2)):
+        for k in np.flatnonzero(~sided & ~np.isfinite(places[:, 0])):
+            beside = [b if a == k else a for a, b in skeleton.limb_indices if k in (a, b)]
+            near = [j for j in beside if np.isfinite(places[j, 0]) and (sided[j] or not of_sides)]
+            if len(near) >= enough:
+                places[k] = places[near].mean(axis=0)
+    return places
 
 
 def _fixed(place):
@@ -52,58 +95,84 @@ def _rgb(color):
     return tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
 
 
-def plot_landmarks(image, landmarks, skeleton=KINECT20, ax=None, title=None, color=None, confidence=None, least=0.0):
-    """The image (H, W, 3) with its landmarks (K, 2) in px over it; `color` paints all of them alike."""
+def plot_landmarks(
+    image, landmarks, skeleton=KINECT20, ax=None, title=None, color=None, confidence=None, min_confidence=0.0
+):
+    """The image (H, W, 3) with its landmarks (K, 2) in px over it, as `skeleton_lines` draws them."""
     ax = ax or plt.gca()
     ax.imshow(image)
-    skeleton_lines(ax, landmarks, skeleton, color, confidence, least)
+    skeleton_lines(ax, landmarks, skeleton, color, confidence, min_confidence)
     height, width = image.shape[:2]
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     if title:
-        ax.set_title(drawable(title), fontsize=9)
+        ax.set_title(drawable(title), fontsize=8)
     return ax
 
 
-def skeleton_lines(ax, landmarks, skeleton, color=None, confidence=None, least=0.0, width=1.8, size=9):
-    """Draws the limbs and joints of landmarks (K, 2) into axes that are there already."""
-    landmarks = np.array(landmarks, np.float64)
-    if confidence is not None:
-        landmarks[np.asarray(confidence) < least] = np.nan
-    for a, b in skeleton.limb_indices:
-        ax.plot(
-            *landmarks[[a, b]].T,
-            color=color or side_color(skeleton.names[b]),
-            linewidth=width,
-            solid_capstyle="round",
-        )
-    colors = [color or side_color(name) for name in skeleton.names]
-    ax.scatter(*landmarks.T, c=colors, s=size, zorder=3, edgecolors="black", linewidths=0.3)
+def skeleton_lines(ax, landmarks, skeleton=KINECT20, color=None, confidence=None, min_confidence=0.0):
+    """Draws the skeleton of landmarks (K, 2) into axes that are there already, as thick as suits the person.
+
+    color paints all joints alike. confidence, min_confidence: as in `draw_landmarks`.
+    """
+    lines, dots, size = body(landmarks, skeleton, confidence, min_confidence)
+    colors = [to_rgba(color or side_color(name), opacity) for *_, name, opacity in lines]
+    bars = [_bar(start, end, size * LINE) for start, end, *_ in lines]
+    ax.add_collection(PolyCollection(bars, facecolors=colors, edgecolors=colors, linewidths=0.8))
+    places = np.reshape([place for place, *_ in dots], (-1, 2))
+    diameters = np.full(len(dots), size * DOT)
+    ax.add_collection(EllipseCollection(
+        diameters, diameters, np.zeros(len(dots)), units="xy", offsets=places, offset_transform=ax.transData,
+        facecolors=[to_rgba(color or side_color(name), opacity) for _, name, opacity in dots],
+        edgecolors=[to_rgba("black", opacity) for *_, opacity in dots], linewidths=0.3, zorder=3,
+    ))  # fmt: skip
+    ax.autoscale_view()
 
 
-def plot_annotations(annotations, rows, skeleton=KINECT20, columns=6):
-    """A grid of images with their labels, cut to the person: rows of `Annotations`. Returns the figure."""
+def _bar(start, end, width):
+    """The corners (4, 2) of a line of that width in px, which unlike a matplotlib line grows with the image."""
+    along = end - start
+    side = along[::-1] * (-1, 1) * width / 2 / max(np.hypot(*along), 1e-9)
+    return np.stack([start + side, end + side, end - side, start - side])
+
+
+def plot_annotations(annotations, rows, columns=6, confidence=None, min_confidence=0.0):
+    """A grid of images with their landmarks, cut to the person: rows of `Annotations`. Returns the figure.
+
+    confidence: (M, K) in 0 … 1 for all of the annotations, or None; as in `draw_landmarks`.
+    """
     figure, axes = grid(len(rows), columns)
     for ax, row in zip(axes, rows, strict=False):
-        landmarks = annotations.landmarks[row]
-        plot_landmarks(read_image(annotations.paths[row]), landmarks, skeleton, ax)
+        path, landmarks = annotations.paths[row], annotations.landmarks[row]
+        sure = None if confidence is None else confidence[row]
+        plot_landmarks(
+            read_image(path), landmarks, annotations.skeleton, ax, file_name(path), None, sure, min_confidence
+        )
         cut_to_person(ax, landmarks)
     return figure
 
 
-def plot_predictions(annotations, predicted, rows, errors, skeleton=KINECT20, columns=4):
+def plot_predictions(annotations, predicted, rows, errors, columns=4, confidence=None, min_confidence=0.0):
     """Predicted landmarks in colour over the labelled ones in white, cut to the person. Returns the figure.
 
     predicted: (M, K, 2) image px, for all of the `Annotations`; rows: which to show; errors: (M,), for the titles.
+    confidence: (M, K) in 0 … 1, or None; as in `draw_landmarks`.
     """
     figure, axes = grid(len(rows), columns, size=3.0)
+    skeleton = annotations.skeleton
     for ax, row in zip(axes, rows, strict=False):
-        labelled = annotations.landmarks[row]
+        path, labelled = annotations.paths[row], annotations.landmarks[row]
         error = f"mean error {errors[row]:.2f} torsos" if np.isfinite(errors[row]) else "no torso to score by"
-        title = f"{Path(annotations.paths[row]).name}\n{error}"
-        plot_landmarks(read_image(annotations.paths[row]), labelled, skeleton, ax, title, color="white")
-        skeleton_lines(ax, predicted[row], skeleton)
+        plot_landmarks(read_image(path), labelled, skeleton, ax, f"{file_name(path)}\n{error}", "white")
+        sure = None if confidence is None else confidence[row]
+        skeleton_lines(ax, predicted[row], skeleton, None, sure, min_confidence)
         cut_to_person(ax, labelled)
     return figure
+
+
+def file_name(path, longest=32):
+    """The name of a file for a title, without its beginning where it is long."""
+    name = Path(path).name
+    return name if len(name) <= longest else "…" + name[1 - longest :]
 
 
 def cut_to_person(ax, landmarks, margin=1.5):
@@ -122,7 +191,9 @@ def plot_augmented(dataset, index, epochs=12, columns=6):
         dataset.set_epoch(epoch)
         image, _, info = dataset[index]
         to_input = crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"])
-        plot_landmarks(_picture(image), transform_landmarks(info["pts"], to_input), dataset.skeleton, ax)
+        in_crop = transform_landmarks(info["pts"], to_input)
+        plot_landmarks(_picture(image), in_crop, dataset.skeleton, ax, f"epoch {epoch + 1}")
+    figure.suptitle(drawable(file_name(info["img_paths"])), fontsize=9)
     return figure
 
 
@@ -151,7 +222,7 @@ def plot_sample(dataset, index):
     image = read_image(info["img_paths"])
     joint = int(heatmaps.amax(dim=(1, 2)).argmax())  # one that is labelled
     figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
-    plot_landmarks(image, info["pts"], skeleton, axes[0], "image, labels and box")
+    plot_landmarks(image, info["pts"], skeleton, axes[0], f"{file_name(info['img_paths'])}: labels and box")
     _box(axes[0], info)
     to_input = crop_matrix(info["center"], info["scale"], info["rot"], info["inp_res"])
     in_crop = transform_landmarks(info["pts"], to_input)
@@ -183,10 +254,10 @@ def _picture(image):
     return np.asarray(image).transpose(1, 2, 0).clip(0, 1)
 
 
-def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, columns=5):
+def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, title=None, columns=5):
     """Each joint's heatmap over the crop it belongs to. Returns the figure.
 
-    image: (3, S, S) in 0 … 1; heatmaps: (K, S/4, S/4), of height about 1; confidence: (K,), shown in the titles.
+    image: (3, S, S) in 0 … 1; heatmaps: (K, S/4, S/4), of height about 1; confidence: (K,), shown above each.
     """
     figure, axes = grid(len(skeleton), columns)
     grey = _picture(image).mean(axis=2)
@@ -197,27 +268,47 @@ def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, columns=5
         ax.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=extent)
         ax.imshow(heat, cmap="inferno", vmin=0, vmax=highest, alpha=(heat / highest) ** 0.5, extent=extent)
         ax.set_title(drawable(name if confidence is None else f"{name} {float(confidence[k]):.2f}"), fontsize=8)
+    if title:
+        figure.suptitle(drawable(title), fontsize=9)
     return figure
 
 
 def plot_history(history):
-    """Loss, and training and validation PCK, over the epochs of a training. Returns the figure."""
+    """Training and validation loss, and PCK, over the epochs of a training. Returns the figure."""
     if not history or "train_pck@0.2" not in history[0]:
         raise DataError("this is not the history of a pose training; har.plot_activity_history shows a recogniser's")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    loss = {"training": "train_loss", "validation": "valid_loss"}
+    share = {
+        "training PCK@0.2": "train_pck@0.2",
+        "validation PCK@0.2": "valid_pck@0.2",
+        "validation PCK@0.1": "valid_pck@0.1",
+    }
+    return plot_curves(history, loss, share, "share of joints found")
+
+
+def plot_curves(history, loss, share, share_name):
+    """A history's losses and, beside them, its shares from 0 to 1. Returns the figure.
+
+    loss, share: {label: key of a history's row}; a key that the history lacks is left out.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     epochs = [row["epoch"] for row in history]
-    left.plot(epochs, [row["train_loss"] for row in history], marker=".", color="tab:blue")
-    left.set(xlabel="epoch", ylabel="training loss", title="loss")
-    for key, label, color in (("train_pck@0.2", "training PCK@0.2", "tab:blue"),
-                              ("valid_pck@0.2", "validation PCK@0.2", "tab:orange"),
-                              ("valid_pck@0.1", "validation PCK@0.1", "tab:green")):  # fmt: skip
-        right.plot(epochs, [row[key] for row in history], marker=".", label=label, color=color)
-    right.set(xlabel="epoch", ylabel="share of joints", ylim=(0, 1), title="accuracy")
-    right.legend(fontsize=8, loc="lower right")
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+    for ax, curves, what in zip(axes, (loss, share), ("loss", share_name), strict=True):
+        for label, key in curves.items():
+            if key in history[0]:
+                ax.plot(epochs, [row[key] for row in history], marker="." if len(history) < 40 else "", label=label)
+        ax.set(xlabel="epoch", ylabel=what)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+        legend_above(ax)
+    axes[1].set_ylim(0, 1.02)
     return figure
+
+
+def legend_above(ax):
+    """A legend over the axes, where it covers no curve."""
+    place = dict(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5)
+    ax.legend(**place, fontsize=8, frameon=False, columnspacing=1.2, handlelength=1.2)
 
 
 class LiveCurves:
@@ -261,7 +352,7 @@ def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
         ax.plot(places, baseline.pck[threshold], "k_", markersize=14, label="mean pose")
     ax.set_xticks(places, [drawable(name) for name in scores.names], rotation=60, ha="right", fontsize=8)
     ax.set(ylim=(0, 1), ylabel=f"PCK@{threshold}")
-    ax.legend(fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend_above(ax)
     ax.grid(axis="y", alpha=0.3)
     return figure
 
