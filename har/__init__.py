@@ -26,6 +26,7 @@ from har.protocols import (
     leave_one_subject_out,
     run_protocol,
 )
+from har.split import ClipSplit, split_clips
 from har.training import fit
 from pose.clips import Clip, ClipError, actions_of, divide_clips, find_clips, read_clips
 
@@ -35,6 +36,7 @@ __all__ = [
     "Clip",
     "ClipDataset",
     "ClipError",
+    "ClipSplit",
     "Fold",
     "HarConfig",
     "HourglassLSTM",
@@ -67,5 +69,6 @@ __all__ = [
     "read_out",
     "run_protocol",
     "save_model",
+    "split_clips",
     "write_joints_3d",
 ]

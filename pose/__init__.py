@@ -17,6 +17,7 @@ from pose.evaluation import (
     predict_dataset,
     predict_heatmaps,
     score,
+    worst_rows,
 )
 from pose.export import export_onnx
 from pose.films import read_frames
@@ -29,6 +30,7 @@ from pose.mpii import MPII16, load_mpii_checkpoint
 from pose.plotting import (
     LiveCurves,
     draw_landmarks,
+    file_name,
     plot_annotations,
     plot_augmented,
     plot_confidence,
@@ -79,6 +81,7 @@ __all__ = [
     "error_per_image",
     "evaluate",
     "export_onnx",
+    "file_name",
     "fit",
     "heatmap_loss",
     "heatmap_to_image",
@@ -114,6 +117,7 @@ __all__ = [
     "split_annotations",
     "split_dataset",
     "transform_landmarks",
+    "worst_rows",
     "write_annotations",
     "write_predictions",
     "write_shards",

@@ -1,5 +1,6 @@
 """How good predicted landmarks are: PCK, AUC, the mean error, and the mean pose as a baseline."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,6 +66,18 @@ def error_per_image(distances):
     """The mean of each image's distances (N, K) over its labelled joints, (N,); NaN where none is labelled."""
     counted = ~np.isnan(distances)
     return _ratio(np.where(counted, distances, 0).sum(axis=1), counted.sum(axis=1))
+
+
+def worst_rows(errors, films, count=8):
+    """The rows with the largest errors (N,), the worst of every film before the second worst of any; NaN comes last.
+
+    films: a name for each row, which the frames of one film share: they often fail alike.
+    """
+    order, seen, turns = np.argsort(-np.asarray(errors)), Counter(), []
+    for row in order:
+        turns.append(seen[films[row]])
+        seen[films[row]] += 1
+    return order[np.argsort(turns, kind="stable")][:count]
 
 
 def _ratio(part, whole):
