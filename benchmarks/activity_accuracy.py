@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
-from pose_accuracy import processor
 
 import har
 import pose
+from pose.runtime.device import machine
 
 matplotlib.use("Agg")
 CONFIG = har.HarConfig()  # found on the split of benchmarks/activity_choices.py
@@ -60,7 +60,7 @@ def main(argv=None):
     annotations, clips, joints_3d = read_set(args.data)
     args.out.mkdir(parents=True, exist_ok=True)
     parameters = sum(p.numel() for p in config.build_head(len(har.actions_of(clips))).parameters())
-    lines = [f"{args.set}: {len(clips)} clips, {parameters / 1e6:.2f} M parameters, seeds {args.seeds}, {processor()}"]
+    lines = [f"{args.set}: {len(clips)} clips, {parameters / 1e6:.2f} M parameters, seeds {args.seeds}, {machine()}"]
     print(lines[0])
     chosen = {t: folds for t, folds in protocols(args.set, clips).items() if t.startswith(args.only)}
     for title, folds in chosen.items():

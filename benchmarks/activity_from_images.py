@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 from activity_accuracy import CONFIG, SEEDS
-from pose_accuracy import processor
 
 import har
 import pose
-from pose.runtime.device import default_device, has_bf16
+from pose.runtime.device import default_device, has_bf16, machine
 
 PRECISION = "bf16" if has_bf16(default_device()) else "fp32"
 TEST = ("s2", "s4", "s6")
@@ -40,7 +39,7 @@ def train_head(annotations, fold, actions, joints_3d, config, run):
 def train_end_to_end(head, labelled, predicted, fold, actions, checkpoint, seed, run):
     """Trains a hourglass and its recogniser `head` on, as one; returns the accuracy of both as they are used then."""
     pose_model = pose.load_model(checkpoint)
-    inp_res = pose_model.about["config"]["inp_res"]
+    inp_res = pose_model.inp_res
     model = har.HourglassLSTM(pose_model, head, bf16=PRECISION == "bf16")
     train = har.ClipDataset(
         predicted, fold.train, actions, is_train=True, pose_labels=labelled, inp_res=inp_res, seed=seed
@@ -71,7 +70,7 @@ def main(argv=None):
     (fold,), actions = har.fixed_subjects(clips, TEST), har.actions_of(clips)
 
     ways = {"labelled": (labelled, CONFIG), "frozen": (predicted, HALF_TURNED)}
-    lines = [f"UTD-MHAD from images: {len(fold.train)} clips to train, {len(fold.test)} to test, {processor()}"]
+    lines = [f"UTD-MHAD from images: {len(fold.train)} clips to train, {len(fold.test)} to test, {machine()}"]
     heads = {}
     for way, (annotations, config) in ways.items():
         started, accuracies = time.perf_counter(), []

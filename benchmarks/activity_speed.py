@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pose_accuracy import processor
 
 import har
 import pose
+from pose.runtime.device import machine
 
 ACTIONS = [f"action {i}" for i in range(27)]
 STEP = "--one-step"
@@ -81,7 +81,7 @@ def main(argv=None):
     if args.one_step:
         one_step(args.one_step)
         return
-    print(processor())
+    print(machine())
     median, low, high = landmark_rate(args.frames)
     print(f"landmarks, window of 60 frames     {median:.0f} frames/s ({low:.0f} … {high:.0f} in five runs)")
     fp32, bf16 = chain_rate(args.pose)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pose.evaluation import mean_pose, score
-from pose.split import prepare
+from pose.split import split_dataset
 from pose.training import TrainConfig, fit
 
 
@@ -26,7 +26,7 @@ def main(argv=None):
     rows = []
     for folder in args.data:
         with tempfile.TemporaryDirectory() as scratch:
-            train, valid, *_ = prepare(folder / "joints.txt", folder / "images", scratch)
+            train, valid, *_ = split_dataset(folder / "joints.txt", folder / "images", scratch)
             train, valid = evenly(train, args.images), evenly(valid, args.images // 4)
             baseline = score(mean_pose(train.landmarks, valid.landmarks), valid.landmarks).summary()
             rows.append((folder.name, len(train), "mean pose", baseline))

@@ -8,16 +8,15 @@ A training that was stopped goes on where it was when the same command is given 
 """
 
 import argparse
-import platform
 from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import read_annotations
 from pose.augmentation import Augmentation
 from pose.evaluation import ARMS, evaluate, mean_pose, score
+from pose.runtime.device import machine
 from pose.training import TrainConfig, fit
 
 SEED = 0
@@ -68,18 +67,6 @@ def train(annotations, rows, run, stages):
     return model, seconds
 
 
-def processor():
-    """What computes, in words: the GPU, or the CPU's model and the number of threads."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    about = Path("/proc/cpuinfo")
-    lines = about.read_text().splitlines() if about.exists() else []
-    model = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
-    return f"{torch.get_num_threads()} thread(s) of {model}"
-
-
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=STAGES)
@@ -98,7 +85,7 @@ def main(argv=None):
     epochs = sum(config.epochs for config in STAGES[args.set])
     lines = [
         f"{args.set}: {len(rows[0])} images to train, {len(rows[1])} to choose the epoch, {len(test)} to test",
-        f"seed {SEED}; {epochs} epochs in {seconds / 60:.0f} minutes on {processor()}",
+        f"seed {SEED}; {epochs} epochs in {seconds / 60:.0f} minutes on {machine()}",
         "",
         str(trained),
         "",

@@ -11,10 +11,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from pose_accuracy import processor, split_utd_mhad
+from pose_accuracy import split_utd_mhad
 
 import pose
 from pose.prediction import CALIBRATION_IMAGES
+from pose.runtime.device import machine
 
 CONFIG = pose.TrainConfig(num_stacks=2, inp_res=128, epochs=2, seed=0)
 WAYS = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"),
@@ -38,7 +39,7 @@ def main(argv=None):
     model = CONFIG.build_model()
     pose.fit(model, *datasets, CONFIG, args.run, resume=True)
 
-    print(f"{len(train)} images to train, {len(test)} to test; seed {CONFIG.seed}; {processor()}\n")
+    print(f"{len(train)} images to train, {len(test)} to test; seed {CONFIG.seed}; {machine()}\n")
     print("| backend | precision | PCK@0.05 | PCK@0.1 | PCK@0.2 | PCK@0.1 against fp32, points |")
     print("|---|---|---|---|---|---|")
     exact = None

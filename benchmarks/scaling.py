@@ -17,13 +17,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from pose_accuracy import processor
 from timing import compare, peak_memory
 from torch.utils.data import DataLoader
 
 import har
 import pose
-from pose.runtime.device import keep_freed_memory, one_thread
+from pose.runtime.device import keep_freed_memory, machine, one_thread
 
 READ = "--read"
 ROUNDS = 7
@@ -99,15 +98,10 @@ def frames():
     print_table(("frames a clip", "step on 16 clips, ms"), [(name, milliseconds(one)) for name, one in timed.items()])
 
 
-def skeleton(joints):
-    names = ("left_shoulder", "right_hip", *(f"joint_{k}" for k in range(joints - 2)))
-    return pose.Skeleton(names, (names[:2],))
-
-
 def predict(joints):
     keep_freed_memory()
     model = pose.hg1(joints).eval()
-    predictor = pose.Predictor(model, inp_res=128, skeleton=skeleton(joints))
+    predictor = pose.Predictor(model, inp_res=128)
     pictures = np.random.default_rng(0).integers(0, 256, (8, 240, 320, 3), np.uint8)
     boxes = [(80, 20, 240, 220)] * 8
     return lambda: predictor.predict(pictures, boxes) is None
@@ -147,7 +141,7 @@ def photographs(folder, count):
 
 def load(annotations, shards, workers):
     data = pose.ShardedGeneric(shards) if shards else pose.Generic(annotations)
-    loader = DataLoader(data.crops(), 16, num_workers=workers, persistent_workers=workers > 0, shuffle=not shards,
+    loader = DataLoader(data, 16, num_workers=workers, persistent_workers=workers > 0, shuffle=not shards,
                         worker_init_fn=one_thread)  # fmt: skip
 
     def run():
@@ -185,7 +179,7 @@ def main(argv=None):
         read(args.read)
         return
     torch.set_num_threads(1)
-    print(processor())
+    print(machine())
     for name in args.work:
         print(f"\n{WORKS[name].__doc__}", flush=True)
         WORKS[name]()

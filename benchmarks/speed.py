@@ -15,15 +15,15 @@ import cv2
 import numpy as np
 import reference
 import torch
-from pose.training.step import train_step
-from pose_accuracy import processor
 from timing import HEADER, compare, rows
 from torch.utils.data import DataLoader
 
 import har
 import pose
 from pose.export import build_engine
-from pose.runtime.device import has_bf16, keep_freed_memory, one_thread
+from pose.runtime.device import has_bf16, keep_freed_memory, machine, one_thread
+from pose.training.hourglass import PoseTask
+from pose.training.loop import train_step
 from pose.training.state import TrainingState
 
 CPU = torch.device("cpu")
@@ -79,16 +79,22 @@ def train_plainly(count, allocator=False, channels_last=False):
     return partial(reference.train_step, model, torch.optim.RMSprop(model.parameters()), images, heatmaps)
 
 
-def train_as_fit(count, bf16=BF16, recompute=False):
+def pose_training(config):
+    """The task and the state of a training, and a batch of noise for it."""
+    data = pose.Generic(pose.Annotations(["noise"] * config.batch_size, np.ones((config.batch_size, 20, 2))))
+    task = PoseTask(config.build_model(), data, data, config)
+    task.model.train()
+    images, landmarks = torch.rand(config.batch_size, 3, 256, 256), 60 * torch.rand(config.batch_size, 20, 2)
+    return task, TrainingState(task, config), [images, pose.landmarks_to_heatmaps(landmarks, 64), {}]
+
+
+def train_as_fit(count, bf16=None, recompute=False):
     keep_freed_memory()
-    config = pose.TrainConfig(num_stacks=2, loss="mse")
-    model = network(loss="mse").train().to(memory_format=torch.channels_last)
-    model.recompute = recompute
-    state = TrainingState(model, config, [{"params": list(model.parameters())}], 0, None, None)
-    crops, tpts = torch.randint(0, 256, (count, 256, 256, 3), dtype=torch.uint8), 60 * torch.rand(count, 20, 2)
+    config = pose.TrainConfig(num_stacks=2, loss="mse", batch_size=count, bf16=bf16, recompute=recompute)
+    task, state, samples = pose_training(config)
 
     def run():
-        train_step(state, model, crops, tpts, CPU, bf16)
+        train_step(task, state.optimizer, samples)
         state.update_average(0)
 
     return run
@@ -121,22 +127,20 @@ def load_plainly(path, landmarks):
     return run
 
 
-def load_with_generic(path, landmarks, cache_dir=None, last_steps=True):
+def load_with_generic(path, landmarks, cache_dir=None):
     data, epochs = pose.Generic({path: landmarks}, cache_dir=cache_dir), itertools.count()
 
     def run():
         for _ in range(AT_ONCE):
             data.set_epoch(next(epochs))
-            (data.__getitem__ if last_steps else data.crop)(0)
+            data[0]
 
     return run
 
 
 def load_in_batches(path, landmarks, workers):
     data = pose.Generic(pose.Annotations([path] * 512, [landmarks] * 512))
-    loader = DataLoader(
-        data.crops(), 16, num_workers=workers, persistent_workers=workers > 0, worker_init_fn=one_thread
-    )
+    loader = DataLoader(data, 16, num_workers=workers, persistent_workers=workers > 0, worker_init_fn=one_thread)
 
     def run():
         for _ in loader:
@@ -166,11 +170,11 @@ def decode(count):
     return run
 
 
-def learn_clips(lengths, frames=32):
-    """A training step of the recogniser on clips of these lengths; with frames=0 its LSTM reads packed sequences."""
+def learn_clips(lengths):
+    """A training step of the recogniser on clips of these lengths."""
     keep_freed_memory()
     torch.manual_seed(0)
-    head = har.HarConfig(frames=frames).build_head(10).train()
+    head = har.HarConfig().build_head(10).train()
     landmarks, labels = torch.rand(len(lengths), max(lengths), 20, 2), torch.randint(10, (len(lengths),))
 
     def run():
@@ -221,8 +225,7 @@ def sample(threads):
                 ways = {
                     "plain": partial(load_plainly, *asked),
                     "Generic": partial(load_with_generic, *asked),
-                    "without the last steps, as fit": partial(load_with_generic, *asked, None, False),
-                    "the same, cached": partial(load_with_generic, *asked, folder, False),
+                    "Generic, cached": partial(load_with_generic, *asked, folder),
                 }
                 work = f"sample from {width}×{height}, person {share:.0%} of the height"
                 lines += rows(work, compare(ways, 15, threads), per=AT_ONCE)
@@ -249,8 +252,6 @@ def head(threads):
     ways = {
         "60 frames each": partial(learn_clips, fixed),
         "20 to 60 frames": partial(learn_clips, various),
-        "60 frames each, own frames, packed": partial(learn_clips, fixed, 0),
-        "20 to 60, own frames, packed": partial(learn_clips, various, 0),
     }
     return rows("recogniser's step, 16 clips", compare(ways, 31, threads))
 
@@ -264,7 +265,7 @@ def main(argv=None):
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    print(f"{processor()}", "", *HEADER, sep="\n")
+    print(f"{machine()}", "", *HEADER, sep="\n")
     for name in args.work:
         print(*WORKS[name](args.threads), sep="\n", flush=True)
 

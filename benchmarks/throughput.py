@@ -13,15 +13,14 @@ from functools import partial
 import numpy as np
 import reference
 import torch
-from pose.training.step import train_step
-from pose_accuracy import processor
+from speed import pose_training
 from timing import compare
 from torch.utils.flop_counter import FlopCounterMode
 
 import pose
 from pose.export import build_engine
-from pose.runtime.device import compiles, default_device, has_bf16, keep_freed_memory, tuned
-from pose.training.state import TrainingState
+from pose.runtime.device import default_device, keep_freed_memory, machine, tuned
+from pose.training.loop import train_step
 
 DEVICE = default_device()
 WARM_UP = 3  # calls before the first round: compiling, and choosing convolutions
@@ -71,18 +70,14 @@ def train_plainly(stacks, batch, tf32=False):
 def train(stacks, batch, recompute=False):
     """As `pose.fit` does by default."""
     keep_freed_memory()
-    config = pose.TrainConfig(num_stacks=stacks)
-    model = config.build_model().to(DEVICE, memory_format=torch.channels_last).train()
-    model.recompute = recompute
-    state = TrainingState(model, config, [{"params": list(model.parameters())}], 0, None, None)
-    called = torch.compile(model) if compiles(DEVICE) and not recompute else model
-    crops, tpts = torch.randint(0, 256, (batch, 256, 256, 3), dtype=torch.uint8), 60 * torch.rand(batch, 20, 2)
+    config = pose.TrainConfig(num_stacks=stacks, batch_size=batch, recompute=recompute)
+    task, state, samples = pose_training(config)
     if DEVICE.type == "cuda":
-        crops, tpts = crops.pin_memory(), tpts.pin_memory()
+        samples = [samples[0].pin_memory(), samples[1].pin_memory(), samples[2]]
 
     def run():
         with tuned(DEVICE):
-            train_step(state, called, crops, tpts, DEVICE, has_bf16(DEVICE))
+            train_step(task, state.optimizer, samples)
         state.update_average(0)
 
     return ready(run)
@@ -146,7 +141,7 @@ def main(argv=None):
     images = 8 if DEVICE.type == "cpu" else 256
     seconds = np.median(compare({"peak": partial(convolve, images)}, 9, args.threads)["peak"].seconds)
     peak = 2 * images * 64 * 64 * 256 * 256 * 9 / seconds
-    print(f"{processor()}; batch {args.batch}; one large bf16 convolution: {peak / 1e12:.3g} TFLOP/s\n")
+    print(f"{machine()}; batch {args.batch}; one large bf16 convolution: {peak / 1e12:.3g} TFLOP/s\n")
     print("| stacks | work | way | images/s | faster than eager fp32 | share of the peak | peak memory, GB |")
     print("|---|---|---|---|---|---|---|")
     for stacks in (1, 2, 8):

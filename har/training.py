@@ -20,6 +20,7 @@ from pose.loss import heatmap_loss
 from pose.runtime.data_loader import Loader
 from pose.runtime.device import default_device
 from pose.runtime.errors import DataError
+from pose.runtime.files import write_whole
 from pose.training.loop import Task, train
 
 
@@ -29,9 +30,10 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     train_data, valid_data: two `SequenceDataset`, or for a `HourglassLSTM` two `ClipDataset`, with the same actions.
         Without valid_data (None) the averaged weights of the last epoch are the result.
     config: `HarConfig`.
-    run_dir: the folder of this training, or None to keep nothing. After each epoch it holds last.safetensors
-        (everything needed to go on), best.safetensors (the averaged weights of the epoch with the lowest validation
-        loss, for `load_model`) and history.csv.
+    run_dir: the folder of this training, or None to keep nothing. It holds config.json (hyperparameters, versions,
+        data), and after each epoch last.safetensors (everything needed to go on), best.safetensors (the averaged
+        weights of the epoch with the lowest validation loss, for `load_model`), scores.txt (its scores, action by
+        action) and history.csv.
     resume: go on from last.safetensors; the result is that of a training that was never interrupted.
     on_epoch: called with the history after each epoch.
     Returns the history, a dictionary an epoch. `model` then holds the best averaged weights, is in evaluation mode, and
@@ -61,6 +63,7 @@ class HeadTask(Task):
         self.batch_size = min(config.batch_size, len(train_data))
         self.steps = len(train_data) // self.batch_size
         self.data = _fingerprint(train_data)
+        self.about_data = {"train": _describe(train_data), "valid": valid_data and _describe(valid_data)}
         self.model = model.to(self.device)
         model.actions = list(train_data.actions)
         model.window = round(float(np.median([len(clip) for clip in train_data.clips])))
@@ -97,13 +100,16 @@ class HeadTask(Task):
         if self.valid_data is None:
             return {}
         scores = evaluate(average, self.valid_data, self.config.batch_size, self.config.workers, self.device)
+        self.scored = scores
         return {"valid_loss": scores.loss, "valid_accuracy": scores.accuracy}
 
     def metric(self, row):
         return row["epoch"] if self.valid_data is None else -row["valid_loss"]
 
-    def save(self, path, average, **about):
-        save_model(path, average, **about)
+    def save(self, run_dir, average, **about):
+        save_model(run_dir / "best.safetensors", average, **about)
+        if self.valid_data is not None:
+            write_whole(run_dir / "scores.txt", f"{self.scored}\n")
 
 
 class EndToEndTask(HeadTask):
@@ -181,6 +187,18 @@ def _check(model, train_data, valid_data, config):
         model.skeleton.check_same(train_data.skeleton, "the model", "the data")
     if model.num_actions != len(train_data.actions):
         raise DataError(f"the model knows {model.num_actions} actions, the data {len(train_data.actions)}")
+
+
+def _describe(data):
+    """A data set for people."""
+    subjects = sorted({clip.subject for clip in data.clips})
+    return {
+        "clips": len(data.clips),
+        "subjects": subjects,
+        "actions": data.actions,
+        "joints_file": str(data.annotations.source or "(an array)"),
+        "fingerprint": fingerprint(data.annotations),
+    }
 
 
 def _fingerprint(data):

@@ -46,7 +46,7 @@ from pose.runtime.errors import PoseError
 from pose.skeleton import KINECT20, Skeleton
 from pose.split import SAMPLE, Split, load_split, split_annotations, split_dataset
 from pose.training import TrainConfig, fit
-from pose.training.run_folders import latest_run, new_run
+from pose.training.run_folders import compare_runs, latest_run, new_run
 from pose.training.shards import ShardedGeneric, write_shards
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "auc",
     "center_and_scale",
     "check_annotations",
+    "compare_runs",
     "crop_matrix",
     "draw_landmarks",
     "draw_predictions",

@@ -120,9 +120,8 @@ def _rows_of_file(clips_csv):
                 line = reader.line_num
                 rows.append((line, {column: row[column].strip() for column in COLUMNS}))
         except csv.Error:
-            return [], [
-                _finding(clips_csv, line + 1, "clip", "a quotation mark is not closed on its line", "correct it")
-            ]
+            what = "a quotation mark is not closed on its line"
+            return [], [_finding(clips_csv, line + 1, "clip", what, "correct it")]
     return rows, [] if rows else [_finding(clips_csv, 1, "clip", "holds no clip", "add some, or remove the file")]
 
 
@@ -132,9 +131,8 @@ def _wrong_fields(fields, line_of):
     if any("\udc80" <= character <= "\udcff" for character in "".join(fields.values())):
         wrong.append(("clip", "holds characters that are not UTF-8", "save the file as UTF-8"))
     if fields["clip"] in line_of:
-        wrong.append(
-            ("clip", f"the clip {fields['clip']!r} is already on line {line_of[fields['clip']]}", "rename one")
-        )
+        what = f"the clip {fields['clip']!r} is already on line {line_of[fields['clip']]}"
+        wrong.append(("clip", what, "rename one"))
     return wrong
 
 
@@ -190,10 +188,8 @@ def untrainable(clips, clips_csv):
     findings, subjects, first_line = [], defaultdict(set), {}
     for line, clip in clips.items():
         if len(clip) == 1:
-            what, todo = (
-                f"the clip {clip.name!r} has a single image",
-                "lengthen or remove it: movement needs two or more",
-            )
+            what = f"the clip {clip.name!r} has a single image"
+            todo = "lengthen or remove it: movement needs two or more"
             findings.append(_finding(clips_csv, line, "clip-range", what, todo))
         subjects[clip.action].add(clip.subject)
         first_line.setdefault(clip.action, line)

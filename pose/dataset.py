@@ -249,6 +249,18 @@ def identify(data):
     return known[0] if isinstance(data, Samples) else zlib.crc32(repr((len(data), known, rows)).encode())
 
 
+def describe(data):
+    """A data set, wrapped or not, for people: how many samples it has, and from which files they come."""
+    files = [
+        {
+            "joints_file": str(getattr(source, "folder", None) or source.annotations.source or "(an array)"),
+            "fingerprint": source.fingerprint,
+        }
+        for source in sources(data)
+    ]
+    return {"samples": len(data), "from": files}
+
+
 @contextmanager
 def skipped_images_told(*data_sets):
     """At the end of the block, whatever ends it, a warning with the images that were skipped in it."""

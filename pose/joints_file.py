@@ -71,7 +71,7 @@ class Table:
 
 def read_table(joints_txt, skeleton):
     """The `Table` of a joints file, and all findings about its text. Raises MissingError and FileError."""
-    file, count = str(joints_txt), 2 * len(skeleton)
+    count = 2 * len(skeleton)
     lines, names, faults, landmarks = array("q"), [], [], array("d")  # arrays, for a million lines must fit
     text = _Text(joints_txt)
     for block in text.blocks():
@@ -85,7 +85,7 @@ def read_table(joints_txt, skeleton):
     landmarks = np.frombuffer(landmarks).reshape(-1, len(skeleton), 2)
     understood = np.ones(len(names), bool)
     understood[[row for row, kind, *_ in faults if kind in ("count", "header")]] = False
-    table = Table(file, skeleton, lines, names, landmarks, understood)
+    table = Table(str(joints_txt), skeleton, lines, names, landmarks, understood)
     findings = _of_text(table, text) + _of_lines(table, faults)
     return table, findings + _of_names(table, table.sound(findings))
 
@@ -287,9 +287,9 @@ def _coordinates(landmarks):
         ("outside", far, "lies at {:.3g}, {:.3g}", "correct the number; is a decimal point missing?"),
     ):
         for row in np.unique(np.nonzero(wrong)[0]).tolist():
-            joint, *more = np.flatnonzero(wrong[row]).tolist()
-            others = f" (and {len(more)} more joints)" if more else ""
-            faults.append((row, kind, what.format(*landmarks[row, joint]) + others, todo, joint))
+            joints = np.flatnonzero(wrong[row]).tolist()
+            number = f" (joints: {len(joints)})" if len(joints) > 1 else ""
+            faults.append((row, kind, what.format(*landmarks[row, joints[0]]) + number, todo, joints[0]))
     landmarks[infinite | half | far | ((x == 0) & (y == 0))] = np.nan
     return faults
 
@@ -299,8 +299,7 @@ def _of_lines(table, faults):
     common = Counter(tuple(fault) for _, *fault in faults if fault[0] in ("count", "separators"))
     of_file = {fault: number for fault, number in common.items() if number > max(1, len(table) / 2)}
     findings = [
-        table.finding("error", kind, f"{what} (lines: {number})", todo)
-        for (kind, what, todo), number in of_file.items()
+        table.finding("error", kind, f"{what} (lines: {count})", todo) for (kind, what, todo), count in of_file.items()
     ]
     rest = [fault for fault in faults if fault[1:] not in of_file]
     return findings + [table.finding("error", kind, what, todo, row, *joint) for row, kind, what, todo, *joint in rest]

@@ -8,11 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-from pose.annotations import Annotations, as_annotations, read_annotations, relative_name, write_annotations
+from pose.annotations import (
+    Annotations,
+    as_annotations,
+    fingerprint,
+    read_annotations,
+    relative_name,
+    write_annotations,
+)
 from pose.clips import ClipError, parse_clips
 from pose.runtime.errors import DataError, MissingError, PoseError
 from pose.runtime.files import write_whole
 from pose.runtime.findings import raise_errors
+from pose.skeleton import KINECT20, Skeleton
+from pose.training.run_folders import read_description
 
 INSTALLED = Path(__file__).with_name("sample")
 SAMPLE = INSTALLED if INSTALLED.exists() else Path(__file__).parents[1] / "data" / "sample"
@@ -25,6 +34,11 @@ class Split(NamedTuple):
     valid: Annotations
     image_dir: Path
     joints_txt: Path
+
+    def matches(self, run_dir):
+        """Whether the pose training in that folder was trained on `train`, so that `valid` is new to it."""
+        data = read_description(run_dir).get("data", {}).get("train", {})
+        return [part["fingerprint"] for part in data.get("from", [])] == [fingerprint(self.train)]
 
 
 def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):
@@ -68,21 +82,22 @@ def subjects_of(annotations, clips_csv, image_dir):
     return subjects
 
 
-def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0):
+def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINECT20):
     """Reads a joints file and divides it into (train, valid).
 
     Where clips.csv lies beside the joints file the split is by subject, so that validation shows people never seen;
     otherwise it is by image.
     """
-    annotations = read_annotations(joints_txt, image_dir)
+    annotations = read_annotations(joints_txt, image_dir, skeleton)
     clips_csv = Path(joints_txt).with_name("clips.csv")
     groups = subjects_of(annotations, clips_csv, image_dir) if clips_csv.exists() else None
     return split_annotations(annotations, groups, valid_share, seed)
 
 
-def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
+def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skeleton=KINECT20):
     """`read_and_split`, and train.txt, valid.txt and source.json in `out_dir` for `load_split`. Returns `Split`.
 
+    skeleton: whose joints the file holds; the split, and what is trained on it, remember it.
     Raises DataError where joints files of the user's own lie in `out_dir`, and what `read_annotations` and
     `split_annotations` raise.
     """
@@ -92,11 +107,17 @@ def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0):
     if foreign or joints_txt.resolve().parent == out_dir.resolve():
         raise DataError(f"{out_dir} holds joints files that would be replaced; choose another out_dir")
     # Written first: where reading fails, `load_split` must not go on with the data of an earlier time.
-    origin = {"joints_txt": str(joints_txt.resolve()), "image_dir": str(image_dir.resolve())}
-    write_whole(source, json.dumps(origin))
+    origin = {
+        "joints_txt": str(joints_txt.resolve()),
+        "image_dir": str(image_dir.resolve()),
+        "valid_share": valid_share,
+        "seed": seed,
+        "skeleton": skeleton.settings(),
+    }
+    write_whole(source, json.dumps(origin, indent=1))
     for part in parts:
         part.unlink(missing_ok=True)
-    train, valid = read_and_split(joints_txt, image_dir, valid_share, seed)
+    train, valid = read_and_split(joints_txt, image_dir, valid_share, seed, skeleton)
     write_annotations(parts[0], train, image_dir)
     write_annotations(parts[1], valid, image_dir)
     return Split(train, valid, image_dir, joints_txt)
@@ -114,19 +135,20 @@ def load_split(out_dir):
     try:
         origin = json.loads(source.read_text(encoding="utf-8"))
         joints_txt, image_dir = Path(origin["joints_txt"]), Path(origin["image_dir"])
+        skeleton = Skeleton.of(origin["skeleton"])
     except (OSError, ValueError, TypeError, KeyError):
-        raise DataError(f"{source}: is damaged; prepare the data again") from None
+        raise DataError(f"{source}: is damaged, or of version 0.1; split the data set again") from None
     if not (out_dir / "valid.txt").exists():
-        raise MissingError(f"{joints_txt} could not be prepared; mend it and prepare it again")
-    train, valid = (read_annotations(out_dir / name, image_dir) for name in ("train.txt", "valid.txt"))
+        raise MissingError(f"{joints_txt} could not be read when it was split; fix it and split it again")
+    train, valid = (read_annotations(out_dir / name, image_dir, skeleton) for name in ("train.txt", "valid.txt"))
     with suppress(PoseError):  # it may have been changed since, or be gone
         _name_lines_of(joints_txt, train, valid, image_dir)
     return Split(train, valid, image_dir, joints_txt)
 
 
 def _name_lines_of(joints_txt, train, valid, image_dir):
-    """Lets messages about train and valid name the lines of the file that they come from, which a person can mend."""
-    whole = read_annotations(joints_txt)
+    """Lets messages about train and valid name the lines of the file that they come from, which a person can fix."""
+    whole = read_annotations(joints_txt, skeleton=train.skeleton)
     line_of = dict(zip(whole.paths, whole.lines, strict=True))
     for part in (train, valid):
         names = [relative_name(path, image_dir) for path in part.paths]

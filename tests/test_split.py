@@ -146,7 +146,7 @@ def test_data_that_cannot_be_read_are_not_replaced_by_those_of_an_earlier_time(o
     (own_data / "joints.txt").write_text("0.png 1 2 3\n")
     with pytest.raises(AnnotationError):
         split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out")
-    with pytest.raises(FileNotFoundError, match="could not be prepared"):
+    with pytest.raises(FileNotFoundError, match="could not be read when it was split"):
         load_split(own_data / "out")
 
 

@@ -39,7 +39,7 @@ def assert_same(one, two):
     assert without_speed(about["history"]) == without_speed(about_other["history"])
     assert without_speed(table(one)) == without_speed(table(two))
     assert len(table(one)) == len(about["history"])
-    files = {"best.safetensors", "last.safetensors", "history.csv"}
+    files = {"best.safetensors", "last.safetensors", "history.csv", "config.json", "scores.txt"}
     assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()} == files
 
 

@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import platform
 import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from shutil import which
 
 import cv2
@@ -27,6 +29,16 @@ def chosen_device(device=None):
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise DataError("PyTorch finds no GPU here; leave device out")
     return chosen
+
+
+def machine():
+    """What computes here, in words: the GPU, or the number of threads and the processor's model."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text().splitlines() if about.exists() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{torch.get_num_threads()} thread(s) of {next(models, platform.machine())}"
 
 
 def has_bf16(device):

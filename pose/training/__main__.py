@@ -1,7 +1,6 @@
 """Training from the command line: `python -m pose.training --help`, or the same under `torchrun -m`."""
 
 import argparse
-import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -14,24 +13,28 @@ from pose.training import TrainConfig, fit
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m pose.training", description="Train a stacked hourglass.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pose.training",
+        description="Train a stacked hourglass.",
+        epilog=f"The other options are the fields of pose.TrainConfig.\n\n{TrainConfig.__doc__}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--joints", type=Path, required=True, help="the joints file to train on")
     parser.add_argument("--images", type=Path, required=True, help="the folder its image names are relative to")
     parser.add_argument(
         "--valid-joints",
         type=Path,
-        help="validate on these; else on a fifth of --joints (of the persons in clips.csv)",
+        help="validate on these; else on a fifth of --joints (of the people in clips.csv)",
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
     parser.add_argument("--resume", action="store_true", help="go on with the training in --out")
     hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]
-    explained = dict(re.findall(r"^    (\w+): (.+)$", TrainConfig.__doc__, re.MULTILINE))
     for field in hyperparameters:
-        name, text = "--" + field.name.replace("_", "-"), f"{explained[field.name]} (%(default)s)"
+        name = "--" + field.name.replace("_", "-")
         if field.type in (bool, bool | None):
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default, help=text)
+            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default)
         else:
-            parser.add_argument(name, type=field.type, default=field.default, help=text)
+            parser.add_argument(name, type=field.type, default=field.default, metavar=repr(field.default))
     args = parser.parse_args(argv)
 
     config = TrainConfig(**{field.name: getattr(args, field.name) for field in hyperparameters})
@@ -40,7 +43,7 @@ def main(argv=None):
     else:
         train, valid = read_and_split(args.joints, args.images, seed=config.seed)
     train_data, valid_data = config.build_dataset(train, is_train=True), config.build_dataset(valid, is_train=False)
-    history = fit(config.build_model(), train_data, valid_data, config, args.out, args.resume)
+    history = fit(config.build_model(train.skeleton), train_data, valid_data, config, args.out, args.resume)
     if distributed.rank() == 0:
         best = max(row["valid_pck@0.2"] for row in history)
         print(

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset, DistributedSampler, IterableDataset
 
 from pose.checkpoints import save_model
-from pose.dataset import identify, skeleton_in, skipped_images_told, sources
+from pose.dataset import describe, identify, skeleton_in, skipped_images_told, sources
 from pose.evaluation import evaluate, normalised_distances, pck
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.hourglass import StackedHourglass, check_images
@@ -18,6 +18,7 @@ from pose.runtime import distributed
 from pose.runtime.data_loader import Loader
 from pose.runtime.device import Arriving, autocast, compiles, default_device, has_bf16, one_thread, to_device
 from pose.runtime.errors import DataError, optional_package
+from pose.runtime.files import write_whole
 from pose.training.config import TrainConfig
 from pose.training.loop import WATCH_EVERY, Task, train
 
@@ -29,9 +30,9 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
         `(image, heatmaps, info)`: a class of your own, a `Subset`, a `ConcatDataset`; the first may be a
         `ShardedGeneric`.
     config: `TrainConfig`; the kind of loss is the model's own.
-    run_dir: the folder of this training. After each epoch it holds last.safetensors (everything needed to go on),
-        best.safetensors (the averaged weights of the epoch with the best validation AUC, for `load_model`) and
-        history.csv.
+    run_dir: the folder of this training. It holds config.json (hyperparameters, versions, data), and after each epoch
+        last.safetensors (everything needed to go on), best.safetensors (the averaged weights of the epoch with the
+        best validation AUC, for `load_model`), scores.txt (its scores joint by joint) and history.csv.
     resume: go on from last.safetensors; the result is that of a training that was never interrupted (on a processor to
         the last bit).
     on_epoch: called with the history after each epoch, to draw curves, say.
@@ -60,6 +61,7 @@ class PoseTask(Task):
         self.batch_size = min(config.batch_size, len(train_data))
         self.steps = _steps(train_data, config)
         self.data = _identity(train_data, config)
+        self.about_data = {"train": describe(train_data), "valid": valid_data and describe(valid_data)}
         self.skeleton = skeleton_in(train_data) or model.skeleton
         model.inp_res = config.inp_res
         model.recompute = config.recompute
@@ -118,6 +120,7 @@ class PoseTask(Task):
         scores = distributed.from_first(
             lambda: evaluate(average, self.valid_data, config.batch_size, config.workers, self.device, self.bf16, loss)
         )
+        self.scored = scores
         row = {"loss": scores.loss} | scores.summary()
         if math.isnan(row["auc"]):
             raise DataError("no validation image can be scored: none could be read, or none has its torso labelled")
@@ -126,8 +129,9 @@ class PoseTask(Task):
     def metric(self, row):
         return row["valid_auc"]
 
-    def save(self, path, average, **about):
-        save_model(path, average, **about)
+    def save(self, run_dir, average, **about):
+        save_model(run_dir / "best.safetensors", average, **about)
+        write_whole(run_dir / "scores.txt", f"{self.scored}\n")
 
 
 class _BatchScores:

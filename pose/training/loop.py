@@ -23,7 +23,7 @@ class Task:
     model: the network that learns, on its device.
     groups: parameter groups for AdamW, each with its "share" of the learning rate.
     unit: what a batch is made of, "images" or "clips"; batch_size: how many in a step, over all processes together.
-    steps: batches of an epoch. data: what tells the training data from others, as JSON.
+    steps: batches of an epoch. data: what tells the training data from others; about_data: for people, as JSON.
     largest_gradient: the norm that gradients are cut to. tf32: whether a GPU may multiply in TF32.
     """
 
@@ -54,8 +54,8 @@ class Task:
         """Of a row of the history, the number that is highest in the best epoch."""
         raise NotImplementedError
 
-    def save(self, path, average, **about):
-        """Writes a model for use, with what is known `about` its training."""
+    def save(self, run_dir, average, **about):
+        """Writes best.safetensors, with what is known `about` the training, and scores.txt."""
         raise NotImplementedError
 
 
@@ -115,21 +115,14 @@ def _train_epoch(task, state, device, bar):
         rate = rate_at(step, config.epochs * task.steps, config.learning_rate, config.warmup)
         for group in state.optimizer.param_groups:
             group["lr"] = rate * group["share"]
-        loss, predicted = task.loss(batch)
-        state.optimizer.zero_grad()
-        loss.backward()
-        if task.largest_gradient < math.inf:
-            nn.utils.clip_grad_norm_(task.model.parameters(), task.largest_gradient)
-        state.optimizer.step()
+        losses[number], predicted = train_step(task, state.optimizer, batch)
         state.update_average(step)
-
-        losses[number] = loss.detach()
         newest.append((number, task.names(number, batch)))
         scores.add(number, batch, predicted)
         if number % WATCH_EVERY == 0:
             if watched and not watched.read()[0].isfinite():  # computed long ago, so that nothing waits for it
                 raise state.loss_error(losses, dict(newest))
-            watched = Arriving(loss)
+            watched = Arriving(losses[number])
             bar.set_postfix(scores.newest(), refresh=False)
         bar.update(task.batch_size)
     if number + 1 != task.steps:
@@ -138,6 +131,17 @@ def _train_epoch(task, state, device, bar):
     if not math.isfinite(loss):
         raise state.loss_error(losses, dict(newest))
     return {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss} | scores.mean()
+
+
+def train_step(task, optimizer, batch):
+    """One step of the optimiser; returns the loss () and what the network predicted, without gradients."""
+    loss, predicted = task.loss(batch)
+    optimizer.zero_grad()
+    loss.backward()
+    if task.largest_gradient < math.inf:
+        nn.utils.clip_grad_norm_(task.model.parameters(), task.largest_gradient)
+    optimizer.step()
+    return loss.detach(), predicted.detach()
 
 
 def rate_at(step, steps, highest, warmup):

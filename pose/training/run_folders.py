@@ -1,12 +1,31 @@
-"""The folders of trainings: pose_001, pose_002, … A new training never touches an old one's folder."""
+"""The folders of trainings: pose_001, pose_002, … What a folder says of its training, and many of them compared."""
 
+import csv
+import html
+import json
+import platform
+import time
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
-from pose.runtime.files import not_written
+import matplotlib.pyplot as plt
+
+from pose.plotting import drawable
+from pose.runtime import VERSION
+from pose.runtime.device import machine
+from pose.runtime.errors import DataError
+from pose.runtime.files import not_written, printable, write_whole
+
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python")
+SCORES = ("valid_pck@0.1", "valid_pck@0.2", "valid_auc", "valid_accuracy", "valid_loss")
 
 
 def new_run(parent, kind="pose"):
-    """Makes the next free folder `kind_NNN` in `parent`; returns its path. Raises FileError."""
+    """Makes the next free folder `kind_NNN` in `parent`; returns its path. Raises FileError.
+
+    A new training never touches an old one's folder.
+    """
     runs = _runs(parent, kind)
     run = Path(parent) / f"{kind}_{_number(runs[-1]) + 1 if runs else 1:03d}"
     try:
@@ -29,3 +48,122 @@ def _runs(parent, kind):
 
 def _number(run):
     return int(run.name.rpartition("_")[2])
+
+
+def write_description(run_dir, config, data):
+    """Writes config.json: all that is needed to cite or repeat a training.
+
+    config: its dataclass of hyperparameters; data: what it learns from, JSON-able.
+    """
+    description = {
+        "started": time.strftime("%Y-%m-%d %H:%M"),
+        "seed": config.seed,
+        "hyperparameters": asdict(config),
+        "data": data,
+        "versions": {"kinect-pose": VERSION, "python": platform.python_version()}
+        | {package: _version(package) for package in PACKAGES},
+        "machine": machine(),
+    }
+    write_whole(run_dir / "config.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+
+
+def _version(package):
+    try:
+        return version(package)
+    except ImportError:  # it is there under another name, opencv-python-headless say
+        return "unknown"
+
+
+def read_description(run_dir):
+    """What `write_description` left in the folder; an empty dictionary where it is missing or damaged."""
+    try:
+        return dict(json.loads((Path(run_dir) / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def compare_runs(parent, kind="pose"):
+    """The trainings in `parent` side by side, as a `RunComparison`: a table, and curves with `.plot()`.
+
+    kind: "pose" or "activity". Raises DataError where there is no training with a finished epoch.
+    """
+    runs = [(run, _history(run)) for run in _runs(parent, kind)]
+    runs = [(run.name, read_description(run), history) for run, history in runs if history]
+    if not runs:
+        raise DataError(f"{parent}: holds no {kind} training with a finished epoch; train one first")
+    return RunComparison(runs)
+
+
+def _history(run):
+    """The rows of history.csv as dictionaries of numbers; an empty list where it is missing or damaged."""
+    try:
+        with open(run / "history.csv", newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+class RunComparison:
+    """Trainings side by side.
+
+    runs: a (name, description, history) each. `rows`: a dictionary each, with the hyperparameters in which they differ
+    and the scores of the best epoch.
+    """
+
+    def __init__(self, runs):
+        self.runs = runs
+        settings = [_flat(description.get("hyperparameters", {})) for _, description, _ in runs]
+        names = dict.fromkeys(name for some in settings for name in some)
+        changed = [name for name in names if name != "epochs" and len({str(some.get(name)) for some in settings}) > 1]
+        self.rows = [
+            {"run": name, "started": description.get("started", ""), "epochs": len(history)}
+            | {key: some.get(key, "") for key in changed}
+            | {key: f"{value:.3f}" for key, value in _best(history).items() if key in SCORES}
+            for (name, description, history), some in zip(runs, settings, strict=True)
+        ]
+
+    def _table(self):
+        """The column titles, and the rows as lists of text."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        return columns, [[printable(row.get(name, "")) for name in columns] for row in self.rows]
+
+    def __str__(self):
+        columns, rows = self._table()
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in (columns, *rows))
+
+    def _repr_html_(self):
+        columns, rows = self._table()
+        lines = ["<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in line) + "</tr>"
+                 for tag, line in (("th", columns), *(("td", row) for row in rows))]  # fmt: skip
+        return f"<table>{''.join(lines)}</table>"
+
+    def plot(self):
+        """The validation's loss and accuracy over the epochs, a curve for each run. Returns the figure."""
+        figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+        accuracy = "valid_accuracy" if "valid_accuracy" in self.runs[0][2][0] else "valid_pck@0.2"
+        for ax, key in zip(axes, ("valid_loss", accuracy), strict=True):
+            for name, _, history in self.runs:
+                points = [(row["epoch"], row[key]) for row in history if key in row]
+                if points:
+                    ax.plot(*zip(*points, strict=True), marker=".", label=drawable(name))
+            ax.set(xlabel="epoch", title=key.replace("valid_", "validation ").replace("pck", "PCK"))
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.grid(alpha=0.3)
+        axes[1].set_ylim(0, 1)
+        figure.legend(*axes[1].get_legend_handles_labels(), fontsize=8, loc="outside right upper")
+        return figure
+
+
+def _flat(hyperparameters):
+    """The hyperparameters with those of the augmentation among them: {"augmentation.rot": 30.0}."""
+    inner = hyperparameters.get("augmentation", {})
+    rest = {name: value for name, value in hyperparameters.items() if name != "augmentation"}
+    return rest | {f"augmentation.{name}": value for name, value in inner.items()}
+
+
+def _best(history):
+    """The row of the best epoch: the highest validation AUC or, of a recogniser, the lowest validation loss."""
+    if "valid_auc" in history[0]:
+        return max(history, key=lambda row: row["valid_auc"])
+    return min(history, key=lambda row: row.get("valid_loss", -row["epoch"]))

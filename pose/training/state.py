@@ -13,6 +13,7 @@ from pose.checkpoints import load_tensors, save_tensors
 from pose.runtime import distributed
 from pose.runtime.errors import DataError, ExistsError, LossError, MissingError
 from pose.runtime.files import unfinished, write_csv
+from pose.training.run_folders import write_description
 
 # Hyperparameters that may differ when a training goes on.
 RESULT_UNCHANGED_BY = {"workers", "cache", "recompute", "tensorboard", "on_bad_image"}
@@ -116,6 +117,7 @@ class TrainingState:
         if distributed.rank() == 0:
             if resume:
                 print(f"nothing to resume in {self.run_dir}: a new training begins")
+            write_description(self.run_dir, self.config, self.task.about_data)
             self._save()  # the untrained state: even an interrupted first epoch can be resumed
 
     def _check_best(self, path):
@@ -127,7 +129,7 @@ class TrainingState:
     def _clean(self):
         """Deletes what a kill may have left."""
         if distributed.rank() == 0 and self.run_dir.is_dir():
-            for name in ("best.safetensors", "last.safetensors", "history.csv"):
+            for name in ("best.safetensors", "last.safetensors", "history.csv", "config.json", "scores.txt"):
                 unfinished(self.run_dir / name).unlink(missing_ok=True)
 
     def _take_up(self, tensors, history):
@@ -178,7 +180,7 @@ class TrainingState:
     def _save(self):
         """Writes best.safetensors if the last epoch is the best, history.csv, and last.safetensors."""
         if self.history and self.best is self.history[-1]:
-            self.task.save(self.run_dir / "best.safetensors", self.average, config=self.facts, scores=self.best)
+            self.task.save(self.run_dir, self.average, config=self.facts, scores=self.best)
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         for parameter, values in self.optimizer.state_dict()["state"].items():
