@@ -21,16 +21,16 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.])/(tmp|root|home|work|Users)/|[A-Z]:\\+[A-
 # A user's own photographs: of the 20 joints 14 are labelled, some persons have no torso, and there is no clips.csv.
 OWN_DATA = """
 from pathlib import Path
-folder = Path.cwd() / "my images"
-joints_txt, image_dir = folder / "joints.txt", folder
+Path("my images").mkdir(exist_ok=True)
+joints_txt, image_dir = "my images/joints.txt", "my images"
 sample = pose.read_annotations(pose.SAMPLE / "joints.txt", pose.SAMPLE / "images")
 own = sample.select(np.arange(0, len(sample), 13))
 own.landmarks[:, [0, 1, 10, 11, 18, 19]] = np.nan
 own.landmarks[::3, pose.KINECT20.index("left_shoulder")] = np.nan
+own.paths = [str(Path("my images") / Path(path).name) for path in own.paths]
 for path in own.paths:
-    folder.mkdir(exist_ok=True)
-    (folder / Path(path).name).write_bytes(Path(path).read_bytes())
-pose.write_annotations(joints_txt, {folder / Path(p).name: xy for p, xy in zip(own.paths, own.landmarks)}, folder)
+    Path(path).write_bytes((pose.SAMPLE / "images" / Path(path).name).read_bytes())
+pose.write_annotations(joints_txt, own, image_dir)
 """
 
 
@@ -45,8 +45,8 @@ def fast(tmp_path_factory):
         (folder / name).write_text("".join(filter(few.match, lines)), encoding="utf-8")
     for path in filter(lambda path: few.match(path.name), (SAMPLE / "images").iterdir()):
         shutil.copy(path, folder / "images")
-    sample = f"pose.SAMPLE = pose.split.SAMPLE = Path({str(folder)!r})"
-    return FAST | {"runs": f"from pathlib import Path; runs = Path.cwd() / 'runs'; {sample}"}
+    sample = f"pose.SAMPLE = pose.split.SAMPLE = har.split.SAMPLE = Path({str(folder)!r})"
+    return FAST | {"imports": f"from pathlib import Path; {sample}"}
 
 
 def streams(notebook, name):
@@ -68,15 +68,16 @@ def test_notebook_runs_alone_in_any_directory(name, fast, tmp_path):
     notebook = execute(name, tmp_path / "any where", before=fast)
     check_outputs(notebook)
     assert len(write_figures(notebook, name, tmp_path)) >= 2
-    assert (tmp_path / "any where" / "runs" / "prepared" / "train.txt").exists()
+    assert (tmp_path / "runs" / "prepared" / "train.txt").exists()
 
 
 def test_own_data_goes_through_all_three(fast, tmp_path):
     for name in NAMES:
-        notebook = execute(name, tmp_path, before=fast | {"paths": OWN_DATA})
+        notebook = execute(name, tmp_path / "notebooks", before=fast | {"paths": OWN_DATA})
         check_outputs(notebook)
+        assert "these are the sample's clips" in streams(notebook, "stdout") or name == "visualization"
     assert "my images" in (tmp_path / "runs" / "prepared" / "source.json").read_text()
-    assert "10 images, 68.0%" in streams(nbformat.read(tmp_path / "dataset_preparation.ipynb", as_version=4), "stdout")
+    assert "10 images, 68.0%" in streams(nbformat.read(tmp_path / "notebooks" / "dataset_preparation.ipynb", as_version=4), "stdout")
 
 
 @pytest.mark.parametrize("name", NAMES)
