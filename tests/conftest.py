@@ -1,6 +1,7 @@
 """What several test files share: a tiny data set, and where the real data lies."""
 
 import os
+import signal
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from pose.skeleton import KINECT20
 
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"  # in the processes that tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ TRAIN = """
 import sys
 from pose import TrainConfig, fit, read_annotations
 folder, run = sys.argv[1:]
-config = TrainConfig(epochs=2, batch_size=8, inp_res=128, channels=16, num_stacks=2, bf16=False, learning_rate=1e-3)
+config = TrainConfig(epochs=2, batch_size=8, inp_res=64, channels=16, num_stacks=2, bf16=False, learning_rate=1e-3)
 train, valid = (read_annotations(f"{folder}/{name}.txt", folder) for name in ("train", "valid"))
 fit(config.build_model().double(), config.build_dataset(train, True), config.build_dataset(valid, False), config, run)
 """

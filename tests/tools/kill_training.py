@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import traceback
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -63,10 +64,10 @@ def har_arguments(folder, epochs, workers=0):
     return config.build_head(3), *data, config
 
 
-def fit(kind, folder, run, epochs, workers=0):
+def fit(kind, folder, run, epochs, workers=0, on_epoch=None):
     """Trains, or goes on where there is something to go on with."""
     function, arguments = fit_and_arguments(kind)
-    function(*arguments(folder, epochs, workers), run, resume=True)
+    function(*arguments(folder, epochs, workers), run, resume=True, on_epoch=on_epoch)
 
 
 def fit_and_arguments(kind):
@@ -121,9 +122,16 @@ def epochs_done(run):
         return 0
 
 
+def wait_for_the_kill(epochs, history):
+    """Keeps a training that is to be killed from going on beyond so many epochs, however late the kill comes."""
+    while len(history) >= epochs:
+        time.sleep(0.05)
+
+
 def kill(train, run, plan, better, longest):
     """Starts the training again and again, until it has died all the deaths of the plan; returns the processes' ids.
 
+    train: called with a function for `on_epoch`.
     plan: (name, moment) of die_writing, or None: killed from outside within `longest` seconds.
     better: the epochs that write best.safetensors.
     """
@@ -132,8 +140,10 @@ def kill(train, run, plan, better, longest):
         ready = [death for death in plan if death is None or death[0] != NAMES[0] or epochs_done(run) + 1 in better]
         death = (ready or plan)[0]
         plan.remove(death)
-        child = start(lambda death=death: (death and die_writing(*death), train()))
-        if death is None:
+        if death:
+            child = start(lambda death=death: (die_writing(*death), train(None)))
+        else:
+            child = start(partial(train, partial(wait_for_the_kill, epochs_done(run) + 2)))
             time.sleep(random.uniform(0, longest))
             os.kill(child, signal.SIGKILL)
         status = ended(child)
@@ -174,15 +184,15 @@ def main(kind, out, epochs, workers, outside, seed):
         goodness = row["valid_auc"] if kind == "pose" else -row["valid_loss"]
         if goodness > best:
             better, best = better | {row["epoch"]}, goodness
-    sessions = kill(lambda: fit(kind, out, out / "killed", epochs, workers), out / "killed", plan, better,
-                    3 * seconds / epochs)  # fmt: skip
+    train = partial(fit, kind, out, out / "killed", epochs, workers)
+    sessions = kill(train, out / "killed", plan, better, 3 * seconds / epochs)
     print(f"{len(sessions)} kills, {time.perf_counter() - started:.0f} s; better epochs {sorted(better)}")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := living(sessions):
         if time.monotonic() > deadline:
             sys.exit(f"these processes still run: {left}")
         time.sleep(0.1)
-    if ended(start(lambda: fit(kind, out, out / "killed", epochs, workers))):
+    if ended(start(train)):
         sys.exit("the last part of the killed training failed")
 
 
