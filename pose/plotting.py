@@ -297,8 +297,8 @@ def plot_curves(history, loss, share, share_name):
         for label, key in curves.items():
             if key in history[0]:
                 ax.plot(epochs, [row[key] for row in history], marker="." if len(history) < 40 else "", label=label)
-        ax.set(xlabel="epoch", ylabel=what)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.set(xlabel="epoch", ylabel=what, xlim=(0.5, epochs[-1] + 0.5))
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.grid(alpha=0.3)
         legend_above(ax)
     axes[1].set_ylim(0, 1.02)

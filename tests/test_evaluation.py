@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pose.dataset import Generic
-from pose.evaluation import evaluate, predict_dataset
+from pose.evaluation import evaluate, predict_dataset, worst_rows
 from pose.geometry import heatmap_to_image
 from pose.heatmaps import landmarks_to_heatmaps
 
@@ -52,3 +52,11 @@ def test_the_truth_is_scored_as_perfect_and_a_wrong_guess_is_not(tiny_annotation
 def test_augmented_images_are_not_evaluated(tiny_annotations):
     with pytest.raises(ValueError, match="without augmentation"):
         evaluate(Stubborn(), Generic(tiny_annotations))
+
+
+def test_the_worst_of_every_film_comes_before_the_second_worst_of_any():
+    errors = [0.1, 0.9, 0.8, 0.3, np.nan, 0.2]
+    films = ["a", "a", "a", "b", "c", "b"]
+    assert worst_rows(errors, films).tolist() == [1, 3, 4, 2, 5, 0]
+    assert worst_rows(errors, films, count=2).tolist() == [1, 3]
+    assert worst_rows(errors, ["photo"] * 6, count=3).tolist() == [1, 2, 3]

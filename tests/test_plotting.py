@@ -158,3 +158,10 @@ def test_both_losses_are_shown_and_legends_lie_above_the_curves():
         legend = ax.get_legend().get_window_extent()
         assert legend.y0 >= ax.get_window_extent().y1
         assert legend.x1 <= figure.bbox.x1
+
+
+def test_the_curves_of_one_epoch_have_no_half_epochs():
+    row = {"epoch": 1, "train_loss": 1.0, "train_pck@0.2": 0.1, "valid_pck@0.2": 0.2, "valid_pck@0.1": 0.1}
+    figure = plotting.plot_history([row])
+    figure.canvas.draw()
+    assert figure.axes[0].get_xticks().tolist() == [0, 1, 2]
