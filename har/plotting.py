@@ -48,7 +48,7 @@ def plot_balance(clips):
     left.set(xlabel="clips", title=f"{len(clips)} clips of {len({clip.subject for clip in clips})} people")
     rows = [actions.index(clip.action) for clip in clips]
     right.scatter([len(clip) for clip in clips], rows, marker="|", s=90, color="tab:blue", alpha=0.6)
-    right.set(xlabel="frames a clip", title="length of each clip")
+    right.set(xlabel="frames per clip", title="length of each clip")
     right.set_xlim(left=0)
     right.set_yticks(range(len(actions)), [drawable(action) for action in actions], fontsize=8)
     left.invert_yaxis()

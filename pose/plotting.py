@@ -18,8 +18,8 @@ from pose.runtime.files import printable, spelled_out
 from pose.skeleton import KINECT20
 
 LEFT, RIGHT, MIDDLE = "#ff9f1c", "#2ec4ff", "#7ddf64"  # the person's left, right, and neither
-LINE, DOT = 1 / 150, 1 / 50  # a line's width and a dot's diameter, as shares of the person's size
-SURE, FAINTEST = 0.4, 0.25  # from which confidence on a joint is drawn in full; the lowest opacity
+LINE, DOT = 1 / 120, 1 / 45  # a line's width and a dot's diameter, as shares of the person's size
+SURE, FAINTEST = 0.3, 0.4  # from which confidence on a joint is drawn in full; the lowest opacity
 
 
 def side_color(name):
