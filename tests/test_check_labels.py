@@ -247,7 +247,7 @@ def test_minus_one_for_no_label_is_a_warning_about_the_file(check):
 def test_sides_of_all_people_exchanged_is_a_note(check):
     report = check(lambda landmarks: landmarks[:, KINECT20.mirrored])
     assert at("sides", report) == [("note", None, "")]
-    assert "the person's left is at the picture's left" in str(report)
+    assert "the person's left is on the picture's left" in str(report)
 
 
 def test_a_person_with_other_sides_than_everybody_else_is_a_warning(tmp_path):

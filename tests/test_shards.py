@@ -62,7 +62,7 @@ def test_each_epoch_has_an_order_of_its_own(shards):
 
 
 def test_the_shards_themselves_come_in_another_order(shards, monkeypatch):
-    monkeypatch.setattr("pose.training.shards.SHUFFLED", 1)
+    monkeypatch.setattr("pose.training.shards.SHUFFLE_BUFFER", 1)
     data = ShardedGeneric(shards, **TINY)
     firsts = []
     for epoch in range(8):
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_said(annotations, shards, tmp_path, monkeypatch)
         write_shards({}, tmp_path / "none")
     with pytest.raises(FileExistsError, match="already contains shards"):
         write_shards(annotations, shards)
-    with pytest.raises(FileNotFoundError, match="make them with write_shards"):
+    with pytest.raises(FileNotFoundError, match="create them with write_shards"):
         ShardedGeneric(tmp_path)
     monkeypatch.setattr("pose.runtime.distributed.size", lambda: 5)
     with pytest.raises(ValueError, match="4 shards cannot be read by 5 processes"):
