@@ -1,12 +1,12 @@
-"""How well does the recogniser know actions of people it has never seen? On landmarks of public data sets.
+"""Accuracy of the recogniser on actions of unseen people, from the landmarks of public data sets.
 
     python benchmarks/activity_accuracy.py utkinect --data UTKINECT_DIR --out RESULTS_DIR
     python benchmarks/activity_accuracy.py utd_mhad --data UTD_DIR --out RESULTS_DIR
 
-The folders are what data/utkinect/prepare.py (with the correction file) and data/utd_mhad/prepare.py (subjects 1–6)
-wrote. Input is always 2-D landmarks in pixels. Every training has a fixed number of epochs, and the tested people have
-no part in it. How the hyperparameters were chosen: benchmarks/activity_choices.py and the README. RESULTS_DIR gets the
-table, a CSV file with every prediction, and the confusion matrix of each protocol.
+The folders are written by data/utkinect/prepare.py (with the correction file) and data/utd_mhad/prepare.py (subjects
+1–6). Input is always 2-D landmarks in pixels. Every training has a fixed number of epochs and excludes the test people.
+How the hyperparameters were chosen: benchmarks/activity_choices.py and the README. RESULTS_DIR gets the table, a CSV
+file with every prediction, and the confusion matrix of each protocol.
 """
 
 import argparse
@@ -21,15 +21,15 @@ import pose
 from pose.runtime.device import machine
 
 matplotlib.use("Agg")
-CONFIG = har.HarConfig()  # found on the split of benchmarks/activity_choices.py
+CONFIG = har.HarConfig()  # chosen on the split of benchmarks/activity_choices.py
 # People throw with either hand, and no action of UT-Kinect is named after a side; many of UTD-MHAD's are. Bones helped
-# where its first five people, and its last five, were tested by the other four of their half.
+# when each of the first five people, and of the last five, was tested on a model trained on the other four.
 UTKINECT = replace(CONFIG, bones=True, augmentation=replace(CONFIG.augmentation, mirror=0.5))
 SEEDS = (0, 1, 2)
 
 
 def read_set(folder):
-    """Annotations, clips and joints in space of a prepared set, without looking at its images."""
+    """Annotations, clips and 3D joints of a prepared set, without reading its images."""
     annotations = pose.read_annotations(folder / "joints.txt")
     clips = har.read_clips(folder / "clips.csv", annotations)
     return annotations, clips, har.read_joints_3d(folder / "joints.txt", annotations)
@@ -52,7 +52,7 @@ def main(argv=None):
     parser.add_argument("set", choices=("utkinect", "utd_mhad"))
     parser.add_argument("--data", type=Path, required=True, help="folder with joints.txt, clips.csv, joints_3d.txt")
     parser.add_argument("--out", type=Path, required=True, help="folder for table, predictions and figures")
-    parser.add_argument("--only", default="", help="only the protocols whose titles begin so")
+    parser.add_argument("--only", default="", help="only the protocols whose titles start with this")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="(%(default)s)")
     args = parser.parse_args(argv)
 

@@ -1,10 +1,10 @@
-"""How much does each choice in the recogniser matter? Measured on the training people of UTD-MHAD only.
+"""The effect of each design choice in the recogniser, measured on the training people of UTD-MHAD only.
 
     python benchmarks/activity_choices.py --data UTD_DIR --out TABLE.txt
 
-Each of the subjects 1, 3 and 5 in turn is tested by a recogniser that the other two trained (an inner split: the people
-2, 4 and 6, who give the accuracy in the README, play no part). Each row changes one thing of the defaults. The defaults
-were found on this very split.
+Each of the subjects 1, 3 and 5 is tested on a recogniser trained on the other two (an inner split: subjects 2, 4 and
+6, who give the accuracy in the README, are not used). Each row changes one default. The defaults were chosen on this
+very split.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from activity_accuracy import CONFIG, read_set
 import har
 from pose.runtime.device import machine
 
-SEEDS = (0,)  # three folds and 324 predictions a row: differences below two points mean little
+SEEDS = (0,)  # three folds and 324 predictions per row: differences below two points mean little
 NO_AUGMENTATION = har.MotionAugmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 

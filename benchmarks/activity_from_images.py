@@ -1,12 +1,12 @@
-"""From images to actions on UTD-MHAD: the recogniser on labelled landmarks, on the hourglass's, and end to end.
+"""From images to actions on UTD-MHAD: the recogniser on labelled landmarks, on predicted ones, and end to end.
 
     python benchmarks/activity_from_images.py --data UTD_DIR --pose CHECKPOINT --run RUN_DIR
 
-UTD_DIR is what data/utd_mhad/prepare.py made of subjects 1–6, CHECKPOINT the hourglass that pose_accuracy.py trained on
-subjects 1, 3, 5. Everything learns from 1, 3, 5 only and is tested on 2, 4, 6, of whose images nothing is given: the
-hourglass itself finds the person. End to end begins with the hourglass and the frozen hourglass's recogniser of the
-same seed; after it the test images are looked at anew, just as before. What is in RUN_DIR already is gone on with;
-the minutes are those of the last run.
+UTD_DIR is written by data/utd_mhad/prepare.py (subjects 1–6), CHECKPOINT is the hourglass that pose_accuracy.py trained
+on subjects 1, 3, 5. Everything is trained on 1, 3, 5 only and tested on 2, 4, 6, from whose images the hourglass itself
+finds the person. End-to-end training starts from the hourglass and the recogniser of the same seed that was trained on
+its landmarks; the test images are then predicted again in the same way. Runs in RUN_DIR are resumed; the minutes are
+those of the last run.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from pose.runtime.device import default_device, has_bf16, machine
 
 PRECISION = "bf16" if has_bf16(default_device()) else "fp32"
 TEST = ("s2", "s4", "s6")
-# Half of the training clips as the hourglass sees them, half turned in space, as from the labels.
+# Half of the training clips as predicted by the hourglass, half from the turned 3D joints.
 HALF_TURNED = replace(CONFIG, augmentation=replace(CONFIG.augmentation, turn_share=0.5))
 END_TO_END = har.HarConfig(epochs=1, batch_size=4, learning_rate=3e-5, warmup=0.1, pose_rate=1.0)
 
 
 def train_head(annotations, fold, actions, joints_3d, config, run):
-    """An `ActivityHead` trained on the landmarks of the fold's training clips, kept in `run`."""
+    """An `ActivityHead` trained on the landmarks of the fold's training clips, saved in `run`."""
     head = config.build_head(len(actions))
     train = config.build_dataset(annotations, fold.train, actions, is_train=True, joints_3d=joints_3d)
     har.fit(head, train, None, config, run, resume=True)
@@ -37,7 +37,7 @@ def train_head(annotations, fold, actions, joints_3d, config, run):
 
 
 def train_end_to_end(head, labelled, predicted, fold, actions, checkpoint, seed, run):
-    """Trains a hourglass and its recogniser `head` on, as one; returns the accuracy of both as they are used then."""
+    """Continues training a hourglass and its recogniser `head` as one; returns the accuracy of the resulting pair."""
     pose_model = pose.load_model(checkpoint)
     inp_res = pose_model.inp_res
     model = har.HourglassLSTM(pose_model, head, bf16=PRECISION == "bf16")

@@ -1,9 +1,10 @@
-"""What the recogniser costs: frames a second of `SlidingWindow`, and the memory of end-to-end training.
+"""The cost of the recogniser: frames per second of `SlidingWindow`, and the memory of end-to-end training.
 
     python benchmarks/activity_speed.py [--pose CHECKPOINT] [--frames 2000]
 
-Everything on one thread. The chain from images looks at each twice: the whole of it, and the person in it. Memory is
-the peak of a process of its own that takes one training step: 2 clips × 32 frames of 256², two stacks, full precision.
+Everything on one thread. From images, the hourglass runs twice on each: on the whole image, and on the person. Memory
+    is
+the peak of a separate process that takes one training step: 2 clips × 32 frames of 256², two stacks, full precision.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def stream(pose_model=None):
 
 
 def landmark_rate(frames):
-    """Landmark frames a second: the median of five streams, and their spread."""
+    """Landmark frames per second: the median, minimum and maximum of five streams."""
     landmarks = np.random.default_rng(0).uniform(0, 200, (frames, 20, 2))
     window, rates = stream(), []
     for _ in range(5):
@@ -42,7 +43,7 @@ def landmark_rate(frames):
 
 
 def chain_rate(checkpoint, frames=40):
-    """Images a second through hourglass and recogniser, (fp32, bf16)."""
+    """Images per second through hourglass and recogniser, (fp32, bf16)."""
     sample = pose.read_annotations(pose.SAMPLE / "joints.txt", pose.SAMPLE / "images")
     images = [pose.read_image(path) for path in sample.paths[:frames]]
     model = pose.load_model(checkpoint) if checkpoint else pose.hg1()
@@ -73,7 +74,7 @@ def one_step(chunk):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pose", type=Path, help="the hourglass's checkpoint (an untrained one is as fast)")
+    parser.add_argument("--pose", type=Path, help="the hourglass's checkpoint (default: untrained, just as fast)")
     parser.add_argument("--frames", type=int, default=2000, help="landmark frames in a stream (%(default)s)")
     parser.add_argument(STEP, type=int, metavar="CHUNK", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
@@ -89,7 +90,7 @@ def main(argv=None):
     for chunk in (64, 4):
         command = [sys.executable, __file__, STEP, str(chunk)]
         seconds, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        print(f"end to end, 64 frames of 256², {chunk:2} at a time: {peak} GB, {seconds} s a step")
+        print(f"end to end, 64 frames of 256², {chunk:2} at a time: {peak} GB, {seconds} s per step")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The data check: how many lines of good sets it calls wrong, and which share of damaged ones it finds.
+"""Evaluates the data check: its false alarms on good data sets, and the share of damaged lines it finds.
 
 python benchmarks/data_check.py data/sample data/utd_mhad data/utkinect data/lsp
 
-The first table has the share of lines with an error, and with a warning, in each set as it is. For the second a few
-lines are damaged at random, drawn anew for each kind of damage: "found" is the share of them with an error, and with an
-error or a warning, that was not there before. Images are read where the folder has some.
+The first table has the share of lines with an error, and with a warning, in each unmodified set. For the second a few
+random lines are damaged, drawn again for each kind of damage: "found" is the share of them with a new error, and with a
+new error or warning. Images are read if the folder has any.
 """
 
 import argparse
@@ -29,8 +29,8 @@ ERROR, ANY = ("error",), ("error", "warning")
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+", type=Path, help="folders with joints.txt, and images/ and clips.csv if any")
-    parser.add_argument("--lines", type=int, default=100, help="damage so many lines of a set, 2 %% at most")
-    parser.add_argument("--rounds", type=int, default=3, help="do so several times, and take the mean")
+    parser.add_argument("--lines", type=int, default=100, help="how many lines of a set to damage, at most 2 %%")
+    parser.add_argument("--rounds", type=int, default=3, help="how many times to average over")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
 
@@ -39,9 +39,9 @@ def main(argv=None):
         table, clip_of = read(folder)
         before = check_landmarks(copy.deepcopy(table), clip_of)
         clean[folder.name] = (table, before)
-        for name, damage in {**OF_LINES, **OF_FILES}.items():
+        for name, damage in {**LINE_DAMAGE, **FILE_DAMAGE}.items():
             rng = np.random.default_rng(args.seed)
-            rounds = args.rounds if name in OF_LINES else 1
+            rounds = args.rounds if name in LINE_DAMAGE else 1
             shares = [share_found(table, clip_of, before, name, damage, args.lines, rng) for _ in range(rounds)]
             found[folder.name, name] = np.mean(shares, axis=0)
     print_clean(clean)
@@ -49,7 +49,7 @@ def main(argv=None):
 
 
 def read(folder):
-    """The table of a folder's joints file, with the sizes of its images if there are any, and the clips of its rows."""
+    """The table of a folder's joints file, with image sizes if there are images, and the clip of each row."""
     table, _ = read_table(folder / "joints.txt", KINECT20)
     if (folder / "images").is_dir():
         check_images([table], folder / "images")
@@ -61,7 +61,7 @@ def share_found(table, clip_of, before, name, damage, lines, rng):
     """The share of damaged lines (or 1 or 0 for a file) with a new error, and with a new error or warning."""
     table = copy.deepcopy(table)
     number = max(1, min(lines, len(table) // 50))
-    if name in OF_FILES:
+    if name in FILE_DAMAGE:
         table.landmarks = damage(table, rng)
         after = check_landmarks(table, clip_of)
         known, new = ({(one.level, one.kind) for one in some if one.line is None} for some in (before, after))
@@ -81,7 +81,7 @@ def share_found(table, clip_of, before, name, damage, lines, rng):
 def moved(torsos):
     def damage(table, row, rng):
         joint, angle = rng.choice(labelled(table, row)), rng.uniform(0, 2 * np.pi)
-        unit = 0.28 * Body(table.landmarks[[row]], table.skeleton).extent[0]  # a torso, about
+        unit = 0.28 * Body(table.landmarks[[row]], table.skeleton).extent[0]  # roughly a torso
         table.landmarks[row, joint] += torsos * unit * np.array([np.cos(angle), np.sin(angle)])
 
     return damage
@@ -110,7 +110,9 @@ def axes(table, row, rng):
 
 
 def other_line(table, row, rng):
-    table.landmarks[row] = table.landmarks[rng.integers(len(table))] + rng.normal(0, 0.5, (1, 2))  # not the very same
+    table.landmarks[row] = table.landmarks[rng.integers(len(table))] + rng.normal(
+        0, 0.5, (1, 2)
+    )  # not exactly the same
 
 
 def one_place(table, row, rng):
@@ -147,7 +149,7 @@ def cut(table, rng):
     return table.landmarks - np.nan_to_num(table.sizes, nan=480)[:, None] / 3
 
 
-OF_LINES = {
+LINE_DAMAGE = {
     **{f"a joint {torsos} torsos off": moved(torsos) for torsos in (0.5, 1, 2, 4)},
     "a coordinate ten times": ten_times,
     "two joints exchanged": two_joints,
@@ -158,7 +160,7 @@ OF_LINES = {
     f"a joint frozen, {RUN} lines": frozen(whole=False),
     f"the pose frozen, {RUN} lines": frozen(whole=True),
 }
-OF_FILES = {
+FILE_DAMAGE = {
     **{f"file: order of {name.split(' (')[0]}": in_order(order) for name, order in ORDERS.items()},
     "file: a random order": in_order(None),
     "file: x and y exchanged": lambda table, rng: table.landmarks[..., ::-1],
@@ -175,8 +177,8 @@ def print_clean(clean):
     for name, (table, findings) in clean.items():
         shares = [len({one.line for one in findings if one.level == level and one.line}) / len(table) for level in ANY]
         kinds = Counter(f"{one.level} {one.kind}" for one in findings if one.level in ANY)
-        listed = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
-        print(f"| {name} | {len(table):,} | {shares[0]:.2%} | {shares[1]:.2%} | {listed} |")
+        counts = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+        print(f"| {name} | {len(table):,} | {shares[0]:.2%} | {shares[1]:.2%} | {counts} |")
 
 
 def print_found(found, sets):

@@ -1,8 +1,8 @@
-"""The picture of the README: people in films, with the landmarks that a trained hourglass predicts.
+"""Draws the README's picture: people in films, with the landmarks that a trained hourglass predicts.
 
     python benchmarks/film_picture.py --model best.safetensors --films FOLDER
 
-FOLDER holds the demonstration films of Pose2Sim and Sports2D; benchmarks/pictures/NOTICE.md has their licence. The
+FOLDER contains the demonstration films of Pose2Sim and Sports2D; benchmarks/pictures/NOTICE.md has their licence. The
 boxes around the people were drawn by hand. The films have no labels, and no network was trained on them.
 """
 
@@ -44,7 +44,7 @@ def main(argv=None):
         plot_landmarks(image, found.landmarks, found.skeleton, ax, confidence=found.confidence)
         cut_to_person(ax, np.reshape(box, (2, 2)), margin=1.15)
     figure.savefig(args.out, dpi=110)
-    print(f"{args.out}: {args.model}, trained as its config.json says")
+    print(f"{args.out}: {args.model}, trained as described in its config.json")
 
 
 if __name__ == "__main__":

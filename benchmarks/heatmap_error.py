@@ -1,4 +1,4 @@
-"""How exactly landmarks come back from heatmaps: clean, beside the border, through the image, and under noise.
+"""How accurately landmarks are decoded from heatmaps: clean, near the border, through the image, and under noise.
 
 python benchmarks/heatmap_error.py
 """
@@ -21,7 +21,7 @@ def mean_error(found, true):
 def main():
     rng = np.random.default_rng(SEED)
     noise = torch.Generator().manual_seed(SEED)
-    print(f"{20 * PEOPLE} landmarks a row, seed {SEED}\n")
+    print(f"{20 * PEOPLE} landmarks per row, seed {SEED}\n")
     print("| what | mean error | bias |\n|---|---|---|")
     for name, low, high in (("heatmap, anywhere", -0.5, 63.5), ("heatmap, nearest 1 px to the border", -0.5, 0.5)):
         true = rng.uniform(low, high, (PEOPLE, 20, 2)).astype(np.float32)
@@ -32,8 +32,8 @@ def main():
         rot = rng.uniform(-180, 180, PEOPLE)
         true = center[:, None] + side * rng.uniform(-0.35, 0.35, (PEOPLE, 20, 2))
         tpts = transform_landmarks(true, crop_matrix(center, scale, rot, 64))
-        places = heatmaps_to_landmarks(landmarks_to_heatmaps(tpts, 64, 1.0))[0].numpy()
-        found = heatmap_to_image(places, center, scale, rot, 64)
+        decoded = heatmaps_to_landmarks(landmarks_to_heatmaps(tpts, 64, 1.0))[0].numpy()
+        found = heatmap_to_image(decoded, center, scale, rot, 64)
         print(f"| image, box of {side} px, any turn, px | {mean_error(found, true):.1e} | "
               f"{abs((found - true).mean((0, 1))).max():.1e} |")  # fmt: skip
     for sigma in (1.0, 1.5, 2.0):

@@ -1,4 +1,4 @@
-"""Cross-entropy against squared error: the same data, steps and seed for each, and the accuracy that each reaches.
+"""Compares cross-entropy with squared error: the accuracy of each with the same data, steps and seed.
 
 python benchmarks/losses.py data/sample data/lsp --images 2000 --epochs 4
 """
@@ -18,7 +18,7 @@ from pose.training import TrainConfig, fit
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="+", type=Path, help="folders with images/ and joints.txt")
-    parser.add_argument("--images", type=int, default=2000, help="train on so many, evenly taken (all: 0)")
+    parser.add_argument("--images", type=int, default=2000, help="train on this many, evenly spaced (0: all)")
     parser.add_argument("--epochs", type=int, default=4)
     args = parser.parse_args(argv)
 
@@ -41,7 +41,7 @@ def main(argv=None):
 
 
 def evenly(annotations, count):
-    """At most `count` of the annotations, evenly taken; all of them where count is 0."""
+    """At most `count` of the annotations, evenly spaced; all of them if count is 0."""
     if not 0 < count < len(annotations):
         return annotations
     return annotations.select(np.linspace(0, len(annotations) - 1, count).astype(int))

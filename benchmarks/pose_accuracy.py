@@ -1,10 +1,10 @@
-"""Trains the hourglass on a prepared public data set and prints how well it finds people it has never seen.
+"""Trains the hourglass on a prepared public data set and prints its accuracy on unseen people.
 
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python benchmarks/pose_accuracy.py utd_mhad --data data/utd_mhad --run runs/utd_mhad
 
-Most epochs are spent on small crops, where a step costs a fraction; a second stage may go on with larger ones.
-A training that was stopped goes on where it was when the same command is given again.
+Most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones.
+Running the same command again resumes an interrupted training.
 """
 
 import argparse
@@ -37,7 +37,9 @@ STAGES = {
 
 
 def split_utd_mhad(annotations):
-    """Subjects 1, 3, 5 to train, of which one clip in twenty chooses the epoch; 2, 4, 6 to test. Rows of each."""
+    """Rows to train on (subjects 1, 3, 5), to choose the epoch (one clip in twenty of them), and to test on (2, 4,
+    6).
+    """
     names = [Path(path).name for path in annotations.paths]
     subjects = np.array([int(name.split("_")[1][1:]) for name in names])
     clips = np.array([name.rpartition("_")[0] for name in names])
@@ -47,15 +49,15 @@ def split_utd_mhad(annotations):
 
 
 def split_lsp(annotations):
-    """4,500 images to train, of which 150 choose the epoch; 500 to test. Rows of each."""
+    """Rows to train on and to choose the epoch (4,500 images, of which 150 choose), and to test on (500)."""
     shuffled = np.random.default_rng(SEED).permutation(len(annotations))
     return shuffled[650:5000], shuffled[500:650], shuffled[:500]
 
 
 def train(annotations, rows, run, stages):
-    """Trains stage after stage, each from the best weights of the one before; returns the model and the seconds.
+    """Trains in stages, each from the best weights of the previous one; returns the model and the seconds.
 
-    The seconds are those of the training steps, from the history, so that interruptions neither add nor lose any.
+    The seconds are those of the training steps, from the history, so that interruptions do not count.
     """
     fit_rows, choose_rows = rows
     model, seconds = stages[0].build_model(), 0.0

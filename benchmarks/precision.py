@@ -1,9 +1,9 @@
-"""Do the faster precisions find the same landmarks? Two stacks on UTD-MHAD's depth images, PCK in each precision.
+"""PCK of each inference precision, for two stacks on UTD-MHAD's depth images.
 
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python benchmarks/precision.py --data data/utd_mhad --run runs/precision
 
-Trains on every second frame of the people 1, 3 and 5 (or takes up what lies in --run), tests on every twentieth of 2, 4
+Trains on every second frame of subjects 1, 3 and 5 (or resumes the run in --run), tests on every twentieth of 2, 4
 and 6, and calibrates int8 on 200 training images. The person's box is that of the labels, as usual.
 """
 

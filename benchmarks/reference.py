@@ -1,6 +1,6 @@
-"""The plain way, to compare with: what a first version of such a project does, one image, one joint at a time.
+"""The plain implementation to compare with: one image, one joint at a time, as in a first version of such a project.
 
-The network is the same `StackedHourglass`, in full precision, its memory as PyTorch lays it out by default.
+The network is the same `StackedHourglass`, in full precision and PyTorch's default memory layout.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ def predict(model, images):
 
 
 def decode(heatmaps, center, scale):
-    """Landmarks (N, K, 2) px of heatmaps (N, K, R, R), a tensor as the network gives it, joint by joint: the highest
-    pixel, a quarter of a pixel towards its higher neighbour, through the inverse of the crop's matrix."""
+    """Landmarks (N, K, 2) px of heatmaps (N, K, R, R), as output by the network, joint by joint: the highest pixel,
+    shifted a quarter of a pixel towards its higher neighbour, through the inverse of the crop's matrix."""
     count, joints, res, _ = heatmaps.shape
     highest = heatmaps.flatten(2).argmax(dim=2)
     landmarks = torch.zeros(count, joints, 2)
@@ -25,24 +25,26 @@ def decode(heatmaps, center, scale):
         for k in range(joints):
             heatmap = heatmaps[n, k]
             y, x = divmod(int(highest[n, k]), res)
-            place = torch.tensor([float(x), float(y)])
+            position = torch.tensor([float(x), float(y)])
             if 0 < x < res - 1 and 0 < y < res - 1:
                 across = heatmap[y, x + 1] - heatmap[y, x - 1]
                 down = heatmap[y + 1, x] - heatmap[y - 1, x]
-                place += 0.25 * torch.stack([across, down]).sign()
-            landmarks[n, k] = to_image(place, center[n], scale[n], res)
+                position += 0.25 * torch.stack([across, down]).sign()
+            landmarks[n, k] = to_image(position, center[n], scale[n], res)
     return landmarks.numpy()
 
 
-def to_image(place, center, scale, res):
-    """One landmark (2,) in heatmap px, in the image."""
+def to_image(position, center, scale, res):
+    """One landmark (2,) from heatmap px to image px."""
     zoom = res / (200 * scale)
     matrix = np.array([[zoom, 0, res / 2 - zoom * center[0]], [0, zoom, res / 2 - zoom * center[1]], [0, 0, 1]])
-    return torch.from_numpy((np.linalg.inv(matrix) @ np.array([place[0], place[1], 1.0]))[:2])
+    return torch.from_numpy((np.linalg.inv(matrix) @ np.array([position[0], position[1], 1.0]))[:2])
 
 
 def sample(path, landmarks, center, scale, rng, inp_res=256, out_res=64):
-    """An augmented training sample (image, heatmaps): the whole picture decoded, turned, cut out, resized and lit."""
+    """An augmented training sample (image, heatmaps): the whole picture decoded, rotated, cropped, resized and
+    relit.
+    """
     picture = Image.open(path).convert("RGB")
     rot = rng.uniform(-30, 30)
     picture = picture.rotate(rot, Image.Resampling.BILINEAR, center=tuple(center))

@@ -1,4 +1,4 @@
-"""How does the cost grow with processes, images, frames and joints? And what do shards change? Prints a table for each.
+"""How the cost grows with processes, images, frames and joints, and what shards change. Prints a table for each.
 
     python benchmarks/scaling.py [processes] [images] [frames] [joints] [shards]
 
@@ -35,13 +35,13 @@ def print_table(columns, rows):
 
 
 def milliseconds(timed):
-    """The median (smallest … largest) of one of `compare`'s answers."""
+    """The median (smallest … largest) of one of `compare`'s results."""
     ms = timed.seconds * 1e3
     return f"{np.median(ms):.3g} ({ms.min():.3g} … {ms.max():.3g})"
 
 
 def processes():
-    """Images a second of the same training (one stack, 128 px, batch 16, the sample data), as `fit` reports them."""
+    """Images per second of the same training (one stack, 128 px, batch 16, the sample data), as `fit` reports them."""
     rows = []
     for count, threads in ((1, 1), (1, 2), (2, 1)):
         with tempfile.TemporaryDirectory() as run:
@@ -67,7 +67,7 @@ def read(joints_txt):
 
 
 def images():
-    """A joints file of as many lines, and an image file for each; `Generic` over it."""
+    """A joints file with one line per image, and `Generic` over it."""
     rows, rng = [], np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         joints_txt = Path(folder) / "joints.txt"
@@ -93,9 +93,9 @@ def step_of_clips(frames):
 
 
 def frames():
-    """A training step of the recogniser on 16 clips of as many frames; all are brought to 32 moments."""
+    """A training step of the recogniser on 16 clips of equal length; all are resampled to 32 time steps."""
     timed = compare({count: partial(step_of_clips, count) for count in (32, 128, 512, 2048)}, ROUNDS, 1)
-    print_table(("frames a clip", "step on 16 clips, ms"), [(name, milliseconds(one)) for name, one in timed.items()])
+    print_table(("frames per clip", "step on 16 clips, ms"), [(name, milliseconds(one)) for name, one in timed.items()])
 
 
 def predict(joints):
@@ -120,7 +120,7 @@ def decode(joints):
 
 
 def joints():
-    """More joints: prediction of 8 images at 128 px by one stack, heatmaps of 16 samples, and back."""
+    """More joints: prediction of 8 images at 128 px by one stack, heatmaps of 16 samples, and decoding."""
     counts, works = (20, 40, 80, 160), (predict, encode, decode)
     columns = [compare({count: partial(work, count) for count in counts}, ROUNDS, 1) for work in works]
     print_table(
@@ -130,7 +130,7 @@ def joints():
 
 
 def photographs(folder, count):
-    """`Annotations` of as many 640×480 JPEG files."""
+    """`Annotations` of `count` 640×480 JPEG files."""
     rng, paths = np.random.default_rng(0), []
     for row in range(count):
         coarse = rng.integers(0, 256, (30, 40, 3), np.uint8)
@@ -152,19 +152,19 @@ def load(annotations, shards, workers):
 
 
 def shards():
-    """2,000 images from single files and from eight shards, by as many processes."""
+    """2,000 images from single files and from eight shards, by number of loading processes."""
     with tempfile.TemporaryDirectory() as folder:
         annotations = photographs(folder, 2000)
         megabytes = sum(path.stat().st_size for path in pose.write_shards(annotations, f"{folder}/shards", 250)) / 1e6
         ways = {
-            (place, workers): partial(load, annotations, f"{folder}/shards" if place == "shards" else None, workers)
+            (source, workers): partial(load, annotations, f"{folder}/shards" if source == "shards" else None, workers)
             for workers in (0, 1, 2)
-            for place in ("single files", "shards")
+            for source in ("single files", "shards")
         }
         timed = compare(ways, 3, 1)
     rows = [(*name, f"{2000 / np.median(one.seconds):.0f}", f"{one.memory:.2f}") for name, one in timed.items()]
     print_table(("read from", "loading processes", "images/s", "peak of the main process, GB"), rows)
-    print(f"\nThe shards hold {megabytes:.0f} MB, {megabytes / 2000 * 1000:.0f} kB an image.")
+    print(f"\nThe shards have {megabytes:.0f} MB, {megabytes / 2000 * 1000:.0f} kB per image.")
 
 
 WORKS = {work.__name__: work for work in (processes, images, frames, joints, shards)}
@@ -172,7 +172,9 @@ WORKS = {work.__name__: work for work in (processes, images, frames, joints, sha
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", nargs="*", default=list(WORKS), help=f"what to measure: {', '.join(WORKS)} (all)")
+    parser.add_argument(
+        "work", nargs="*", default=list(WORKS), help=f"what to measure: {', '.join(WORKS)} (default: all)"
+    )
     parser.add_argument(READ, type=Path, metavar="JOINTS", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.read:

@@ -1,12 +1,12 @@
-"""Whether memory and speed stay as they are while a stream runs for hours: 20,000 frames, 200,000 landmarks.
+"""Checks that memory and speed stay constant while a stream runs for hours: 20,000 frames, 200,000 landmarks.
 
     python benchmarks/soak.py [frames] [landmarks] [--frames 20000] [--landmarks 200000]
 
-Frames are the sample images in four sizes, one after the other for 700 frames each, some of them black or noise, each
-read from its file; they go through `Predictor` and `SlidingWindow`. Landmarks go through `SlidingWindow` alone, some of
-them missing. One thread; the hourglass and its input are small, so that two hours of a camera take minutes. Prints a
-table and draws `soak.png`. Speed is frames a second of processor time, so that what else the machine does counts
-little. Reads the memory from /proc, so it runs on Linux.
+Frames are the sample images in four sizes, in turn for 700 frames each, some of them black or noise, each read from its
+file; they pass through `Predictor` and `SlidingWindow`. Landmarks pass through `SlidingWindow` alone, some of them
+missing. One thread; the hourglass and its input are small, so that two hours of a camera take minutes. Prints a table
+and draws `soak.png`. Speed is frames per second of CPU time, so that other load on the machine matters little. Reads
+the memory from /proc, so it runs on Linux only.
 """
 
 import argparse
@@ -35,13 +35,13 @@ HEADER = [
 
 
 def resident():
-    """The memory of this process, MB, without the files of libraries, whose pages the system may drop at any time."""
+    """The memory of this process, MB, without pages of library files, which the system may drop at any time."""
     _, pages, of_files, *_ = map(int, Path("/proc/self/statm").read_text().split())
     return (pages - of_files) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def camera(count):
-    """`count` frames (H, W, 3) uint8 RGB that change their size now and then."""
+    """`count` frames (H, W, 3) uint8 RGB that change their size from time to time."""
     paths = pose.read_annotations(pose.SAMPLE / "joints.txt", pose.SAMPLE / "images").paths
     rng = np.random.default_rng(0)
     for i in range(count):
@@ -55,7 +55,9 @@ def camera(count):
 
 
 def skeletons(count):
-    """`count` frames' landmarks (20, 2) px, each joint missing now and then, all of them in every hundredth frame."""
+    """`count` frames' landmarks (20, 2) px, each joint occasionally missing, and all of them in every hundredth
+    frame.
+    """
     rng = np.random.default_rng(0)
     for i in range(count):
         landmarks = rng.uniform(0, 200, (20, 2))
@@ -64,7 +66,7 @@ def skeletons(count):
 
 
 def watch(moments, every):
-    """Rows (frames, MB, frames/s) after each `every` frames of a stream; the speed since the row before."""
+    """Rows (frames, MB, frames/s) after each `every` frames of a stream; the speed since the previous row."""
     rows, started = [], time.process_time()
     for frames, _ in enumerate(moments, start=1):
         if frames % every == 0:
@@ -92,7 +94,7 @@ def line(name, rows):
 
 
 def plot(watched):
-    """Memory above and speed below, over the frames of each stream. Returns the figure."""
+    """Memory (top) and speed (bottom) over the frames of each stream. Returns the figure."""
     figure, axes = plt.subplots(
         2, len(watched), figsize=(5 * len(watched), 5), sharex="col", squeeze=False, layout="constrained"
     )
@@ -101,7 +103,7 @@ def plot(watched):
         above.plot(frames / 1000, memory, color="tab:blue")
         above.set(title=f"{frames[-1]:,.0f} {name}: {slope(rows):+.3f} MB per 1,000", ylabel="resident memory,\nMB")
         below.plot(frames / 1000, rate, color="tab:orange", linewidth=0.8)
-        below.set(xlabel="thousand frames", ylabel="frames a second\nof processor time", ylim=(0, 1.1 * rate.max()))
+        below.set(xlabel="thousand frames", ylabel="frames per second\nof CPU time", ylim=(0, 1.1 * rate.max()))
         above.set_ylim(0.9 * memory.min(), 1.1 * memory.max())
         for ax in (above, below):
             ax.grid(alpha=0.3)
@@ -113,10 +115,10 @@ def main(argv=None):
     parser.add_argument("streams", nargs="*", default=["landmarks", "frames"], help="which to run (%(default)s)")
     parser.add_argument("--frames", type=int, default=20000, help="(%(default)s)")
     parser.add_argument("--landmarks", type=int, default=200000, help="(%(default)s)")
-    parser.add_argument("--every", type=int, default=100, help="frames between two looks at memory (%(default)s)")
+    parser.add_argument("--every", type=int, default=100, help="frames between two measurements (%(default)s)")
     parser.add_argument("--channels", type=int, default=16, help="of the hourglass (%(default)s)")
     parser.add_argument("--inp-res", type=int, default=64, help="the side of its input, px (%(default)s)")
-    parser.add_argument("--backend", default="torch", help="what computes it, see `Predictor` (%(default)s)")
+    parser.add_argument("--backend", default="torch", help="of the hourglass, see `Predictor` (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("soak.png"), help="(%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)

@@ -1,8 +1,8 @@
-"""How fast is it, beside the plain way (reference.py), on this machine? Prints a table.
+"""Compares the speed of this project with a plain implementation (reference.py) on this machine. Prints a table.
 
     python benchmarks/speed.py [inference] [training] [sample] [loading] [decoding] [head] --threads 2
 
-The network has two stacks and looks at 256 px. Its weights are random: that changes no time.
+The network has two stacks and 256 px input. Its weights are random, which does not affect the time.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from pose.training.loop import train_step
 from pose.training.state import TrainingState
 
 CPU = torch.device("cpu")
-AT_ONCE = 16  # samples a call, as a loader makes one after the other
+SAMPLES_PER_CALL = 16  # one after the other, as in a loader
 BF16 = has_bf16(CPU)
 ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("torch", "bf16"), ("openvino", "bf16"),
            ("openvino", "int8"))  # fmt: skip
@@ -38,7 +38,7 @@ def network(**settings):
     return pose.hg2(**settings)
 
 
-# A `make` function for each way: it prepares, and returns what is timed.
+# A `make` function for each implementation: it prepares, and returns the function to time.
 
 
 def predict_plainly(count, allocator=False, channels_last=False):
@@ -58,7 +58,7 @@ def predict_with(count, backend, precision):
 
 
 def convolve(dtype):
-    """One large convolution of 39 GFLOP: what the processor can do at best."""
+    """One large convolution of 39 GFLOP: the processor's practical limit."""
     keep_freed_memory()
     layer = torch.nn.Conv2d(256, 256, 3, padding=1).to(dtype, memory_format=torch.channels_last)
     images = torch.rand(8, 256, 64, 64).to(dtype).contiguous(memory_format=torch.channels_last)
@@ -121,7 +121,7 @@ def load_plainly(path, landmarks):
     center, scale = pose.center_and_scale(landmarks)
 
     def run():
-        for _ in range(AT_ONCE):
+        for _ in range(SAMPLES_PER_CALL):
             reference.sample(path, landmarks, center, scale, rng)
 
     return run
@@ -131,7 +131,7 @@ def load_with_generic(path, landmarks, cache_dir=None):
     data, epochs = pose.Generic({path: landmarks}, cache_dir=cache_dir), itertools.count()
 
     def run():
-        for _ in range(AT_ONCE):
+        for _ in range(SAMPLES_PER_CALL):
             data.set_epoch(next(epochs))
             data[0]
 
@@ -170,7 +170,7 @@ def decode(count):
     return run
 
 
-def learn_clips(lengths):
+def train_on_clips(lengths):
     """A training step of the recogniser on clips of these lengths."""
     keep_freed_memory()
     torch.manual_seed(0)
@@ -183,7 +183,7 @@ def learn_clips(lengths):
     return run
 
 
-# A table's rows for each work.
+# The table rows of each kind of work.
 
 
 def inference(threads):
@@ -197,7 +197,7 @@ def inference(threads):
         }
         ways |= {f"{backend} {precision}": partial(predict_with, count, backend, precision)
                  for backend, precision in ENGINES}  # fmt: skip
-        lines += rows(f"inference, batch {count}, an image", compare(ways, 9, threads), per=count)
+        lines += rows(f"inference, batch {count}, per image", compare(ways, 9, threads), per=count)
     limits = {"in fp32": partial(convolve, torch.float32), "in bf16": partial(convolve, torch.bfloat16)}
     return lines + rows("39 GFLOP in one convolution", compare(limits, 9, threads))
 
@@ -212,7 +212,7 @@ def training(threads):
         "as in pose.fit": partial(train_as_fit, 4),
         "as in pose.fit, recompute": partial(train_as_fit, 4, recompute=True),
     }
-    return rows("training step, batch 4, an image", compare(ways, 7, threads), per=4)
+    return rows("training step, batch 4, per image", compare(ways, 7, threads), per=4)
 
 
 def sample(threads):
@@ -221,23 +221,23 @@ def sample(threads):
     with tempfile.TemporaryDirectory() as folder:
         for width, height in ((640, 480), (1920, 1080)):
             for share in (0.9, 0.4):
-                asked = photograph(folder, width, height), person(width, height, share)
+                arguments = photograph(folder, width, height), person(width, height, share)
                 ways = {
-                    "plain": partial(load_plainly, *asked),
-                    "Generic": partial(load_with_generic, *asked),
-                    "Generic, cached": partial(load_with_generic, *asked, folder),
+                    "plain": partial(load_plainly, *arguments),
+                    "Generic": partial(load_with_generic, *arguments),
+                    "Generic, cached": partial(load_with_generic, *arguments, folder),
                 }
                 work = f"sample from {width}×{height}, person {share:.0%} of the height"
-                lines += rows(work, compare(ways, 15, threads), per=AT_ONCE)
+                lines += rows(work, compare(ways, 15, threads), per=SAMPLES_PER_CALL)
     return lines
 
 
 def loading(threads):
-    """512 samples in batches of 16, by as many processes, which have been started before."""
+    """512 samples in batches of 16, by number of loading processes, which are already running."""
     with tempfile.TemporaryDirectory() as folder:
-        asked = photograph(folder, 1920, 1080), person(1920, 1080, 0.9)
-        ways = {f"{workers} workers": partial(load_in_batches, *asked, workers) for workers in (0, 1, 2)}
-        return rows("loading from 1920×1080, an image", compare(ways, 5, threads), per=512)
+        arguments = photograph(folder, 1920, 1080), person(1920, 1080, 0.9)
+        ways = {f"{workers} workers": partial(load_in_batches, *arguments, workers) for workers in (0, 1, 2)}
+        return rows("loading from 1920×1080, per image", compare(ways, 5, threads), per=512)
 
 
 def decoding(threads):
@@ -250,8 +250,8 @@ def head(threads):
     """A training step of the recogniser on 16 clips."""
     fixed, various = [60] * 16, np.random.default_rng(0).integers(20, 61, 16).tolist()
     ways = {
-        "60 frames each": partial(learn_clips, fixed),
-        "20 to 60 frames": partial(learn_clips, various),
+        "60 frames each": partial(train_on_clips, fixed),
+        "20 to 60 frames": partial(train_on_clips, various),
     }
     return rows("recogniser's step, 16 clips", compare(ways, 31, threads))
 
@@ -261,7 +261,7 @@ WORKS = {work.__name__: work for work in (inference, training, sample, loading, 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", nargs="*", default=list(WORKS), help=f"what to time: {', '.join(WORKS)} (all)")
+    parser.add_argument("work", nargs="*", default=list(WORKS), help=f"what to time: {', '.join(WORKS)} (default: all)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(%(default)s)")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)

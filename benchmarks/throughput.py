@@ -1,9 +1,9 @@
-"""Images a second, share of what the device can do, and peak memory, for 1, 2 and 8 stacks; on a GPU if there is one.
+"""Images per second, share of the device's peak, and peak memory, for 1, 2 and 8 stacks; on a GPU if there is one.
 
     python benchmarks/throughput.py --threads 2
     python benchmarks/throughput.py --batch 32        (a GPU)
 
-Beside the plain way: the same network, eager, in full precision. The share is of the operations per second that one
+Compared with the same network, eager, in full precision. The share is relative to the operations per second that one
 large bf16 convolution reaches in the same run. Input of 256 px, random weights.
 """
 
@@ -23,7 +23,7 @@ from pose.runtime.device import default_device, keep_freed_memory, machine, tune
 from pose.training.loop import train_step
 
 DEVICE = default_device()
-WARM_UP = 3  # calls before the first round: compiling, and choosing convolutions
+WARM_UP = 3  # calls before the first round: compilation, and choosing convolutions
 
 
 def network(stacks, **settings):
@@ -32,7 +32,7 @@ def network(stacks, **settings):
 
 
 def ready(run):
-    """`run` as it is timed: everything done when it returns, its result the GPU's peak memory in GB."""
+    """`run` for timing: it waits until everything is done, and returns the GPU's peak memory in GB."""
 
     def timed():
         run()
@@ -96,14 +96,14 @@ def convolve(batch):
 
 
 def operations(stacks):
-    """Of one image through the network, forward."""
+    """The operations of one image's forward pass."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(stacks).eval()(torch.rand(1, 3, 256, 256))
     return counter.get_total_flops()
 
 
 def table(stacks, batch, peak, rounds, threads):
-    """Rows of inference and training for one number of stacks; peak: operations a second."""
+    """Rows of inference and training for one number of stacks; peak: operations per second."""
     inference = {
         "eager fp32": partial(predict_plainly, stacks, batch),
         "eager, TF32 as by default": partial(predict_plainly, stacks, batch, True),
@@ -132,7 +132,7 @@ def table(stacks, batch, peak, rounds, threads):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=4, help="images at a time (%(default)s)")
+    parser.add_argument("--batch", type=int, default=4, help="images per batch (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is timed (%(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(%(default)s)")
     args = parser.parse_args(argv)

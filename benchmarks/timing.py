@@ -1,4 +1,4 @@
-"""Timing ways to do one thing against each other on a machine that others use, too."""
+"""Compares the timing of alternative implementations on a shared machine."""
 
 import multiprocessing
 import re
@@ -13,7 +13,7 @@ import torch
 
 
 class Timed(NamedTuple):
-    """seconds: (rounds,) of a call. memory: the process's peak in GB. result: what the last call returned."""
+    """seconds: (rounds,) of each call. memory: the process's peak in GB. result: what the last call returned."""
 
     seconds: np.ndarray
     memory: float
@@ -21,11 +21,11 @@ class Timed(NamedTuple):
 
 
 def compare(ways, rounds=9, threads=None):
-    """{name: `Timed`} of {name: make}, where `make()` prepares and returns the function to be timed.
+    """{name: `Timed`} of {name: make}, where `make()` prepares and returns the function to time.
 
-    Each way lives in a process of its own, so that neither the allocator's tuning nor the memory of one falls to
-    another. In each round every way runs once, after one round to warm up: whatever else the machine does falls on all
-    alike, and ratios within a round count. `make` must be importable: a function of a module, or a partial of one.
+    Each runs in its own process, so that the allocator's tuning and the memory of one do not affect another. In each
+    round every one runs once, after a warm-up round: other load on the machine affects all alike, so the ratios within
+    a round are what counts. `make` must be importable: a function of a module, or a partial of one.
     """
     spawn = multiprocessing.get_context("spawn")
     workers = {name: _start(spawn, make, threads or torch.get_num_threads()) for name, make in ways.items()}
@@ -33,17 +33,17 @@ def compare(ways, rounds=9, threads=None):
     try:
         for number in range(rounds + 1):
             for name, (_, pipe) in workers.items():
-                time.sleep(0.02)  # threads of the way before may still be spinning
+                time.sleep(0.02)  # threads of the previous one may still be spinning
                 pipe.send("run")
-                elapsed = _answer(name, pipe)
+                elapsed = _receive_result(name, pipe)
                 if number:
                     seconds[name].append(elapsed)
         for name, (_, pipe) in workers.items():
             pipe.send("stop")
-            timed[name] = Timed(np.array(seconds[name]), *_answer(name, pipe))
+            timed[name] = Timed(np.array(seconds[name]), *_receive_result(name, pipe))
     finally:
         for process, pipe in workers.values():
-            pipe.close()  # so that none waits for more
+            pipe.close()  # so that none keeps waiting
             process.join()
     return timed
 
@@ -52,22 +52,22 @@ def _start(spawn, make, threads):
     here, there = spawn.Pipe()
     process = spawn.Process(target=_serve, args=(make, there, threads), daemon=False)
     process.start()
-    there.close()  # so that a process that dies is noticed
+    there.close()  # so that a dead process is noticed
     return process, here
 
 
-def _answer(name, pipe):
+def _receive_result(name, pipe):
     try:
         return pipe.recv()
     except EOFError:
-        raise SystemExit(f"the process of {name!r} broke off; its message stands above") from None
+        raise SystemExit(f"the process of {name!r} died; see its message above") from None
 
 
 def _serve(make, pipe, threads):
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     way, result = make(), None
-    while _asked(pipe) == "run":
+    while _receive_command(pipe) == "run":
         started = time.perf_counter()
         result = way()
         pipe.send(time.perf_counter() - started)
@@ -75,23 +75,23 @@ def _serve(make, pipe, threads):
 
 
 def peak_memory():
-    """Of this process, GB."""
+    """The peak memory of this process, GB."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux counts a parent's peak among a child's resources, but not here
+    if status.exists():  # on Linux ru_maxrss of a child includes its parent's peak
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9  # bytes on a Mac
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e9  # bytes on macOS
 
 
-def _asked(pipe):
+def _receive_command(pipe):
     try:
         return pipe.recv()
-    except EOFError:  # the comparison was broken off
+    except EOFError:  # the comparison was interrupted
         raise SystemExit from None
 
 
 def rows(work, timed, per=1):
-    """Markdown rows of `compare`'s answer: the median in ms of each of `per` pieces, with the smallest and the largest;
-    how often faster than the first way, with the smallest and the largest ratio of a round; the peak memory."""
+    """Markdown rows of `compare`'s result: the median in ms of each of `per` pieces, with minimum and maximum; how many
+    times faster than the first, with the minimum and maximum ratio of a round; the peak memory."""
     first = next(iter(timed.values()))
     lines = []
     for name, one in timed.items():

@@ -1,4 +1,4 @@
-"""Activity from clips of images: a stacked hourglass, then batch normalisation, an LSTM and a fully connected layer."""
+"""Activity recognition in image clips: a stacked hourglass, then batch normalisation, an LSTM and a linear layer."""
 
 from har.augmentation import MotionAugmentation
 from har.checkpoints import load_model, save_model

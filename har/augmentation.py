@@ -1,4 +1,4 @@
-"""Random changes of a clip's landmarks: when it begins and how fast it goes, from where and how exactly it is seen."""
+"""Augmentation of a clip's landmarks: its beginning, end and speed, the viewpoint, and the landmarks' precision."""
 
 import math
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ import numpy as np
 
 from pose.runtime.settings import check
 
-LEAST_FRAMES = 4  # that a cropped clip keeps
+MIN_FRAMES = 4  # that remain in a cropped clip
 
 
 @dataclass(frozen=True)
 class MotionAugmentation:
-    """How far a training clip may differ from the recorded one.
+    """The ranges of a training clip's random changes.
 
     crop: up to this share of the frames is cut off, at the beginning, the end or both.
-    speed: the movement slows down and speeds up by a factor of up to 1 ± speed in its course.
-    turn: the person turns by up to ± turn degrees about the vertical. This and the next three need joints in space.
-    turn_share: the share of clips made from joints in space; the others keep the landmarks that they have.
+    speed: the movement slows down and speeds up along the way by a factor of up to 1 ± speed.
+    turn: the person is turned by up to ± turn degrees about the vertical. This and the next three need 3D joints.
+    turn_share: the share of clips projected from 3D joints; the others keep their landmarks.
     tilt: the camera looks down or up by up to ± tilt degrees more.
     build: limbs are longer or shorter by a factor of 1 ± build, left and right alike.
-    scale: the picture is stretched by a factor of 1 ± scale, along x and along y.
-    noise: each landmark is displaced by this standard deviation, in torsos, anew in each frame.
-    drop: the share of joints that are missing in the whole clip.
-    mirror: the share of clips mirrored, with left and right exchanged. Not where actions differ by the side.
+    scale: the landmarks are stretched by a factor of 1 ± scale, along x and along y.
+    noise: the standard deviation of each landmark's displacement, in torsos, independent in each frame.
+    drop: the share of joints that are missing throughout the clip.
+    mirror: the share of clips mirrored, with left and right swapped. Not for actions that differ by side.
     """
 
     crop: float = 0.2
@@ -46,22 +46,24 @@ class MotionAugmentation:
         )
 
     def move(self, joints, rng):
-        """Another timing of a clip, (T, K, 2) px or (T, K, 3) metres: (T', K, …), at least `LEAST_FRAMES` if it had."""
+        """A clip (T, K, 2) px or (T, K, 3) metres with other timing: (T', K, …), at least `MIN_FRAMES` long unless
+        shorter before.
+        """
         frames = len(joints)
-        kept = max(min(frames, LEAST_FRAMES), round(frames * (1 - rng.uniform(0, self.crop))))
+        kept = max(min(frames, MIN_FRAMES), round(frames * (1 - rng.uniform(0, self.crop))))
         first = rng.integers(frames - kept + 1)
         if not self.speed:
             return joints[first : first + kept]
         # The derivative of time is 1 ± speed: slower in one half of the clip and faster in the other.
         even = np.linspace(0, 1, kept)
         bend = rng.uniform(-self.speed, self.speed)
-        places = first + (kept - 1) * (even + bend * even * (1 - even))
-        below = np.minimum(places.astype(int), max(frames - 2, 0))
-        share = (places - below)[:, None, None]
+        positions = first + (kept - 1) * (even + bend * even * (1 - even))
+        below = np.minimum(positions.astype(int), max(frames - 2, 0))
+        share = (positions - below)[:, None, None]
         return joints[below] * (1 - share) + joints[np.minimum(below + 1, frames - 1)] * share
 
     def turn_in_space(self, joints, rng, skeleton):
-        """The person (T, K, 3), metres, of another build and turned where they stand."""
+        """The person (T, K, 3), metres, with another build and turned on the spot."""
         if not np.isfinite(joints).any():
             return joints
         if self.build:
@@ -73,11 +75,13 @@ class MotionAugmentation:
         return (joints - middle) @ (about_x @ about_vertical).T + middle
 
     def _rebuild(self, joints, rng, skeleton):
-        """The joints (T, K, 3) with limbs of other lengths, each limb moved along with the one that it hangs on."""
+        """The joints (T, K, 3) with limbs of other lengths, each limb moved along with the one that it is attached
+        to.
+        """
         factors = 1 + rng.uniform(-self.build, self.build, len(skeleton))
         factors = (factors + factors[skeleton.mirrored]) / 2
         inner, outer = skeleton.limb_ends
-        longer = np.nan_to_num(joints[:, outer] - joints[:, inner])  # a limb that is missing moves nothing
+        longer = np.nan_to_num(joints[:, outer] - joints[:, inner])  # a missing limb moves nothing
         longer *= (factors[outer] - 1)[:, None]
         shift = np.zeros_like(joints)
         for limb, (a, b) in enumerate(skeleton.limb_indices):
@@ -85,7 +89,7 @@ class MotionAugmentation:
         return joints + shift
 
     def blur(self, landmarks, rng, skeleton):
-        """Landmarks (T, K, 2), px, stretched, displaced, mirrored, and some of them missing."""
+        """Landmarks (T, K, 2), px, stretched, displaced, mirrored, and some of them dropped."""
         landmarks = landmarks * (1 + rng.uniform(-self.scale, self.scale, 2))
         a, b = skeleton.torso_indices
         torsos = np.linalg.norm(landmarks[:, a] - landmarks[:, b], axis=-1)

@@ -1,4 +1,4 @@
-"""Every hyperparameter of the recogniser in one place."""
+"""`HarConfig`: all hyperparameters of a recogniser's training."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ import torch
 
 from har.augmentation import MotionAugmentation
 from har.datasets import SequenceDataset
-from har.head import MOST_FRAMES, POOLINGS, ActivityHead
+from har.head import MAX_FRAMES, POOLINGS, ActivityHead
 from pose.runtime.errors import DataError
 from pose.runtime.settings import check
 from pose.skeleton import KINECT20
@@ -14,29 +14,29 @@ from pose.skeleton import KINECT20
 
 @dataclass
 class HarConfig:
-    """Every hyperparameter of a training.
+    """All hyperparameters of a training.
 
     hidden: width of the LSTM, in each direction
-    layers: LSTMs one after the other
-    bidirectional: read the clip backwards, too
+    layers: number of stacked LSTMs
+    bidirectional: also read the clip backwards
     pooling: "attention_max", "attention", "max", "mean" or "last", see `ActivityHead`
-    bones: the vectors along the limbs are features, too
-    velocities: the changes from moment to moment are features, too
-    frames: moments that each clip is resampled to
+    bones: add the vectors along the limbs to the features
+    velocities: add the changes from step to step to the features
+    frames: time steps that each clip is resampled to
     dropout: of the pooled states, and between layers
     epochs: passes over the training clips
-    batch_size: clips a step
-    learning_rate: the highest one: it rises over the first steps and falls to zero as a cosine
-    warmup: share of the steps in which it rises
+    batch_size: clips per step
+    learning_rate: the maximum: it rises over the first steps, then decays to zero as a cosine
+    warmup: share of the steps over which it rises
     weight_decay: of AdamW
-    label_smoothing: this share of the target goes to all actions alike
-    ema_decay: of the averaged weights, which are the ones evaluated and kept
-    patience: stop after so many epochs without a lower validation loss; 0: never
-    pose_rate: end to end: the hourglass's learning rate, as a share of the head's
-    pose_weight: end to end: of the loss of the pose, beside that of the action
+    label_smoothing: this share of the target is spread evenly over all actions
+    ema_decay: of the averaged weights, which are the ones evaluated and saved
+    patience: stop after this many epochs without a lower validation loss; 0: never
+    pose_rate: end to end: the hourglass's learning rate relative to the head's
+    pose_weight: end to end: weight of the pose loss, relative to the action loss
     workers: processes that load clips
-    seed: fixes the first weights, the order of the clips and their augmentation
-    augmentation: how training clips are changed, see `MotionAugmentation`
+    seed: determines the initial weights, the order of the clips and their augmentation
+    augmentation: of the training clips, see `MotionAugmentation`
     """
 
     hidden: int = 128
@@ -69,15 +69,15 @@ class HarConfig:
             not_negative=("weight_decay", "patience", "pose_rate", "pose_weight", "workers", "seed"),
             below_one=("dropout", "label_smoothing", "ema_decay", "warmup"),
         )
-        if not 2 <= self.frames <= MOST_FRAMES:
-            raise DataError(f"frames must be 2 to {MOST_FRAMES}, not {self.frames}")
+        if not 2 <= self.frames <= MAX_FRAMES:
+            raise DataError(f"frames must be 2 to {MAX_FRAMES}, not {self.frames}")
         if self.pooling not in POOLINGS:
-            raise DataError(f"pooling is one of {', '.join(POOLINGS)}, not {self.pooling!r}")
+            raise DataError(f"pooling must be one of {', '.join(POOLINGS)}, not {self.pooling!r}")
 
     def build_head(self, num_actions, skeleton=KINECT20):
-        """A freshly initialised `ActivityHead`, the same for the same seed."""
+        """A newly initialised `ActivityHead`, determined by the seed."""
         if not isinstance(num_actions, int) or num_actions < 1:
-            raise DataError(f"num_actions is how many there are, len(actions), not {num_actions!r:.80}")
+            raise DataError(f"num_actions must be a number, len(actions), not {num_actions!r:.80}")
         names = ("hidden", "layers", "bidirectional", "pooling", "bones", "velocities", "frames", "dropout")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)

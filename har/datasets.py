@@ -1,4 +1,4 @@
-"""Clips as samples: their landmarks, or their frames; and a batch of them."""
+"""Data sets of clips, as landmarks (`SequenceDataset`) or as frames (`ClipDataset`), and their batches."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pose.runtime.errors import DataError
 
 
 class _ClipSamples(AugmentedDataset):
-    """What both data sets share: the clips, their labels, and the epoch."""
+    """The common base of both data sets: the clips, their labels, and the epoch."""
 
     def __init__(self, annotations, clips, actions, is_train, augmentation, seed):
         super().__init__()
@@ -38,10 +38,10 @@ class SequenceDataset(_ClipSamples):
 
     annotations: labelled (`read_annotations`) or predicted (`predict_annotations`) landmarks of all images.
     clips: a list of `Clip`; actions: the names of the classes, in order; by default those of the clips, sorted.
-    is_train: augment as `augmentation` says; the result depends on `seed`, the epoch (`set_epoch`) and the index only.
-    joints_3d: `Joints3D` of the same rows, or None. Training then projects the joints in space, seen from another side,
-        in place of the annotations' landmarks, in `augmentation.turn_share` of the clips.
-    Raises DataError where there is no clip, or one of an action that `actions` lacks, or one beyond the annotations.
+    is_train: augment according to `augmentation`; depends only on `seed`, the epoch (`set_epoch`) and the index.
+    joints_3d: `Joints3D` of the same rows, or None. In `augmentation.turn_share` of the clips, training then uses
+        the 3D joints, turned and projected, instead of the annotations' landmarks.
+    Raises DataError if there are no clips, or one has an action not in `actions`, or extends beyond the annotations.
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, joints_3d=None,
@@ -68,18 +68,19 @@ class SequenceDataset(_ClipSamples):
 class ClipDataset(_ClipSamples):
     """Samples `(frames, label, tpts, to_image)` for end-to-end training.
 
-    frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, the person cut out of each frame anew.
+    frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, each frame cropped around the person.
     label: int. tpts: (T, K, 2) float32, the labelled landmarks in heatmap px, NaN where not labelled.
-    to_image: (T, 2, 3) float32, the affine matrices that take heatmap px to image px, where the person's way is not
-        lost in squares that go along.
+    to_image: (T, 2, 3) float32, the affine matrices from heatmap px to image px, so that the person's path is not
+        lost although the crops follow it.
 
-    annotations: whose landmarks make each frame's square, labelled or predicted; where a frame has less than half as
-        many as the clip's best, those of the whole clip do. clips, actions, is_train, seed: as in `SequenceDataset`.
-    augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by the side.
+    annotations: their landmarks, labelled or predicted, determine each frame's crop; a frame with less than half as
+        many landmarks as the clip's best uses those of the whole clip. clips, actions, is_train, seed: as in
+        `SequenceDataset`.
+    augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by side.
         The hourglass sees other crops, the head the same landmarks in the image.
-    pose_labels: `Annotations` of the same rows, labelled, for the loss of the pose, or None: then tpts is NaN.
-    frames: how many frames of a longer clip are taken, evenly spread; in training, from a random one of the first on.
-    on_bad_image: "raise" an ImageError where a frame cannot be read, or "skip" the frame; see `unreadable`.
+    pose_labels: `Annotations` of the same rows, labelled, for the pose loss, or None: then tpts is NaN.
+    frames: how many frames of a longer clip are used, evenly spaced; in training, with a random offset.
+    on_bad_image: "raise" an ImageError if a frame cannot be read, or "skip" the frame; see `unreadable`.
     """
 
     def __init__(self, annotations, clips, actions=None, is_train=False, augmentation=None, pose_labels=None,
@@ -87,8 +88,8 @@ class ClipDataset(_ClipSamples):
         super().__init__(annotations, clips, actions, is_train, augmentation or Augmentation(), seed)
         if pose_labels is not None and pose_labels.paths != annotations.paths:
             raise DataError(
-                "pose_labels are of other images than annotations, or in another order; "
-                "predict_annotations(predictor, pose_labels.paths) gives predicted ones that fit"
+                "pose_labels have other images than annotations, or another order; "
+                "predict_annotations(predictor, pose_labels.paths) makes annotations that match"
             )
         self.pose_labels = pose_labels
         self.inp_res, self.out_res = inp_res, inp_res // 4
@@ -97,11 +98,11 @@ class ClipDataset(_ClipSamples):
 
     @property
     def unreadable(self):
-        """(M,) bool: the images of the annotations that could not be read so far and were skipped."""
+        """(M,) bool: the images of the annotations skipped so far because they could not be read."""
         return self.bad_images.found
 
     def name(self, row):
-        """What to call an image in a message."""
+        """The image of this row as messages name it."""
         return self.annotations.name(row)
 
     def __getitem__(self, index):
@@ -123,7 +124,7 @@ class ClipDataset(_ClipSamples):
         return frames.float() / 255, self.labels[index], self._tpts(rows, to_heatmap), to_image
 
     def _pictures(self, rows):
-        """The rows whose images can be read, and these, (H, W, 3) uint8 each. Raises ImageError where none can."""
+        """The rows whose images can be read, and the images, (H, W, 3) uint8 each. Raises ImageError if none can."""
         pictures = {}
         for row in rows:
             try:
@@ -135,8 +136,8 @@ class ClipDataset(_ClipSamples):
         return np.array(list(pictures)), list(pictures.values())
 
     def _boxes(self, clip, rows, picture):
-        """Centers (T, 2) and scales (T,) of the squares around the person in `rows`; the whole clip's, or where that
-        has no landmark, either, the whole picture's, stands in where few landmarks would make a poor one."""
+        """Centers (T, 2) and scales (T,) of the squares around the person in `rows`. A frame with too few landmarks
+        gets the square of the whole clip or, if that has no landmarks either, of the whole picture."""
         center, scale = center_and_scale(self.annotations.landmarks[rows])
         landmarks = self.annotations.landmarks[clip.rows]
         most = np.isfinite(landmarks).all(axis=2).sum(axis=1).max()
@@ -147,7 +148,7 @@ class ClipDataset(_ClipSamples):
         return center, scale
 
     def _chosen(self, length, rng):
-        """Which of `length` frames are taken, ascending."""
+        """Which of `length` frames are used, ascending."""
         if length <= self.frames:
             return np.arange(length)
         start = rng.random() if self.is_train else 0.5
@@ -162,9 +163,9 @@ class ClipDataset(_ClipSamples):
 def _labels(clips, actions):
     unknown = sorted({clip.action for clip in clips} - set(actions))
     if unknown:
-        raise DataError(f"the clips show {', '.join(unknown)}, which is none of the actions {', '.join(actions)}")
+        raise DataError(f"the clips show {', '.join(unknown)}, not among the actions {', '.join(actions)}")
     if not clips:
-        raise DataError("the data set is empty: there is no clip")
+        raise DataError("the data set is empty: there are no clips")
     return [actions.index(clip.action) for clip in clips]
 
 
@@ -175,16 +176,16 @@ def _check(annotations, clips):
         for row, image in ((clip.first, clip.first_image), (clip.last, clip.last_image)):
             if image and Path(annotations.paths[row]).name != Path(image).name:
                 raise DataError(
-                    f"the clip {clip.name!r} has {image} in row {row}, these annotations {annotations.paths[row]}: "
-                    "read the clips with these, or bring these into the clips' order (predict_annotations takes paths)"
+                    f"the clip {clip.name!r} has {image} in row {row}, the annotations have {annotations.paths[row]}: "
+                    "read the clips with these annotations, or reorder them (predict_annotations takes paths)"
                 )
 
 
 def collate_clips(samples):
     """A batch of samples from `SequenceDataset` or `ClipDataset`.
 
-    Returns (padded, lengths, labels): padded (N, T, …), the samples' first tensors with NaN (landmarks) or zeros
-    (frames) behind the shorter ones; lengths (N,) int64, labels (N,) int64. From `ClipDataset` also tpts (N, T, K, 2)
+    Returns (padded, lengths, labels): padded (N, T, …), the samples' first tensors, the shorter ones padded with NaN
+    (landmarks) or zeros (frames); lengths (N,) int64, labels (N,) int64. For `ClipDataset` also tpts (N, T, K, 2)
     and to_image (N, T, 2, 3), padded with NaN.
     """
     sequences, labels, *more = zip(*samples, strict=True)

@@ -1,4 +1,4 @@
-"""A recogniser's answers on a data set, and their scores."""
+"""Evaluation of a recogniser: its predictions on a data set, and their scores."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from pose.runtime.errors import DataError
 
 @dataclass(frozen=True)
 class ActivityScores:
-    """What a recogniser answered for M clips.
+    """The predictions of a recogniser for M clips, and their scores.
 
     clips: M `Clip`. actions: the names of the A classes. probabilities: (M, A) float64.
     """
@@ -37,7 +37,7 @@ class ActivityScores:
 
     @property
     def accuracy(self):
-        """The share of clips whose most probable action is the right one."""
+        """The share of clips whose most probable action is correct."""
         return float((self.predicted == self.labels).mean())
 
     @property
@@ -52,13 +52,13 @@ class ActivityScores:
         return confusion_matrix(self.labels, self.predicted, labels=range(len(self.actions)))
 
     def __str__(self):
-        """Precision, recall, F1 and count of each action, as scikit-learn writes them."""
+        """Precision, recall, F1 and count of each action, as formatted by scikit-learn."""
         return classification_report(
             self.labels, self.predicted, labels=range(len(self.actions)), target_names=self.actions, zero_division=0
         )
 
     def rows(self):
-        """A dictionary a clip: clip, subject, action, predicted, probability (of the predicted action)."""
+        """A dictionary per clip: clip, subject, action, predicted, probability (of the predicted action)."""
         return [
             {
                 "clip": clip.name,
@@ -74,16 +74,16 @@ class ActivityScores:
 def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     """`ActivityScores` of an `ActivityHead` on a `SequenceDataset`, or of a `HourglassLSTM` on a `ClipDataset`.
 
-    The model is moved to `device` (the GPU where there is one) and set to evaluation mode.
-    Raises DataError for an augmented data set, and where model and data differ in their actions or the images' size.
+    The model is moved to `device` (the GPU if there is one) and set to evaluation mode.
+    Raises DataError for an augmented data set, and if model and data differ in their actions or image size.
     """
     if dataset.is_train:
         raise DataError("evaluate on a data set without augmentation: is_train=False")
     known = model.actions
     if known not in (None, dataset.actions):
         raise DataError(
-            f"the model knows the actions {', '.join(known)}, the data have {', '.join(dataset.actions)}; give the "
-            "data set actions=model.actions"
+            f"the model knows the actions {', '.join(known)}, the data have {', '.join(dataset.actions)}; pass "
+            "actions=model.actions to the data set"
         )
     if isinstance(model, HourglassLSTM):
         model.check(dataset)
@@ -94,13 +94,13 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
     logits = []
     for batch in Loader(dataset, batch_size, num_workers=workers, collate_fn=collate_clips):
         padded, lengths, _, *more = batch
-        to_image = [matrices.to(device) for matrices in more[1:]]  # of a `ClipDataset`, after tpts
+        to_image = [matrices.to(device) for matrices in more[1:]]  # from a `ClipDataset`, after tpts
         with torch.inference_mode():
             logits.append(model(padded.to(device), lengths.to(device), *to_image))
     probabilities = F.softmax(torch.cat(logits).double(), dim=1).cpu().numpy()
     if probabilities.shape[1] != len(dataset.actions):
         raise DataError(
-            f"the model knows {probabilities.shape[1]} actions, the data have {len(dataset.actions)}; pass the data "
-            "set actions=, those of the training"
+            f"the model knows {probabilities.shape[1]} actions, the data have {len(dataset.actions)}; pass "
+            "the actions of the training to the data set, actions="
         )
     return ActivityScores(dataset.clips, dataset.actions, probabilities)

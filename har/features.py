@@ -1,21 +1,21 @@
-"""Landmarks in pixels to features that do not depend on where the person stands, how large they are, or how many
-frames a clip has. All of it is differentiable, so that end-to-end training can pass gradients to the hourglass."""
+"""Converts landmarks in pixels to features that are independent of the person's position and size and of the number
+of frames. Everything is differentiable, so that end-to-end training can pass gradients to the hourglass."""
 
 import torch
 
-LEAST_TORSO = 0.2  # of the joints' spread; 0.66 … 1.35 in the clips of UTD-MHAD and UT-Kinect
+MIN_TORSO = 0.2  # of the joints' spread; 0.66 … 1.35 in the clips of UTD-MHAD and UT-Kinect
 
 
 def fill_missing(landmarks, lengths):
-    """Each missing landmark takes the place that the joint had when it was last seen, or first will be.
+    """Replaces each missing landmark by the joint's last known position or, before that, its first.
 
-    landmarks: (N, T, K, 2) tensor; anything not finite is missing, and so is what lies beyond a clip's length.
+    landmarks: (N, T, K, 2) tensor; anything not finite or beyond a clip's length is missing.
     lengths: (N,) int, frames of each clip.
-    Returns landmarks (N, T, K, 2) without NaN, where a joint that is never seen is zero, and seen (N, K) bool.
+    Returns landmarks (N, T, K, 2) without NaN, zero for joints that are never seen, and seen (N, K) bool.
     """
     steps = torch.arange(landmarks.shape[1], device=landmarks.device)
     known = landmarks.isfinite().all(dim=-1) & (steps < lengths[:, None])[:, :, None]  # (N, T, K)
-    if not known.is_cuda and known.all():  # the usual case; asking would make a GPU wait
+    if not known.is_cuda and known.all():  # the usual case; checking would make a GPU wait
         return landmarks, known[:, 0]
     landmarks = torch.where(known[..., None], landmarks, 0.0)
     seen = known.any(dim=1)
@@ -26,12 +26,12 @@ def fill_missing(landmarks, lengths):
 
 
 def normalise(landmarks, lengths, seen, skeleton):
-    """Landmarks with the hips in the origin, and the hips' way, both in units of the clip's median torso.
+    """Landmarks relative to the hips, and the hips' path, both in units of the clip's median torso.
 
     landmarks: (N, T, K, 2) px without NaN, seen: (N, K), both from `fill_missing`; lengths: (N,).
-    Returns landmarks (N, T, K, 2) and way (N, T, 1, 2), the hips relative to their mean place in the clip.
-    Where no hip is seen all joints stand in for it. Where the torso is not, or is nearly a point (somebody's -1 -1 for
-    missing joints, say), the joints' spread about the hips does: people's is about as large.
+    Returns landmarks (N, T, K, 2) and path (N, T, 1, 2), the hips relative to their mean position in the clip.
+    If no hip is seen, the mean of all joints replaces it. If the torso is not seen, or is nearly a point (as with -1 -1
+    for missing joints), the joints' spread about the hips replaces it, which is about as large.
     """
     hips = [i for i, name in enumerate(skeleton.names) if "hip" in name]
     origin = _mean_seen(landmarks, seen, hips)  # (N, T, 1, 2)
@@ -42,15 +42,15 @@ def normalise(landmarks, lengths, seen, skeleton):
     spread = (centred.square().sum(dim=(2, 3)) / count + 1e-12).sqrt()
     valid = torch.arange(landmarks.shape[1], device=landmarks.device) < lengths[:, None]
     torso, spread = (torch.where(valid, x, torch.nan).nanmedian(dim=1).values for x in (torso, spread))
-    usable = seen[:, a] & seen[:, b] & (torso > LEAST_TORSO * spread)
+    usable = seen[:, a] & seen[:, b] & (torso > MIN_TORSO * spread)
     size = torch.where(usable, torso, spread).clamp_min(1e-3)[:, None, None, None]
     weight = valid[:, :, None, None] / lengths[:, None, None, None]
-    way = origin - (origin * weight).sum(dim=1, keepdim=True)
-    return centred / size, way / size
+    path = origin - (origin * weight).sum(dim=1, keepdim=True)
+    return centred / size, path / size
 
 
 def _mean_seen(landmarks, seen, joints):
-    """The mean place (N, T, 1, 2) of those `joints` that are seen, or of all seen joints where none of them is."""
+    """The mean position (N, T, 1, 2) of those `joints` that are seen, or of all seen joints if none of them is."""
     if joints and not seen.is_cuda and seen[:, joints].all():
         return landmarks[:, :, joints].mean(dim=2, keepdim=True)
     chosen = torch.zeros_like(seen)
@@ -61,30 +61,30 @@ def _mean_seen(landmarks, seen, joints):
 
 
 def resample(sequence, lengths, frames):
-    """`frames` moments spread evenly over each clip, linearly between its frames.
+    """Resamples each clip to `frames` evenly spaced time steps, interpolating linearly between its frames.
 
     sequence: (N, T, …); lengths: (N,). Returns (N, frames, …).
     """
-    places = torch.linspace(0, 1, frames, device=sequence.device) * (lengths[:, None] - 1)  # (N, frames)
-    below = places.floor().long()
+    positions = torch.linspace(0, 1, frames, device=sequence.device) * (lengths[:, None] - 1)  # (N, frames)
+    below = positions.floor().long()
     above = torch.minimum(below + 1, lengths[:, None] - 1)
-    share = (places - below).view(*places.shape, *[1] * (sequence.ndim - 2))
+    share = (positions - below).view(*positions.shape, *[1] * (sequence.ndim - 2))
     clips = torch.arange(len(sequence), device=sequence.device)[:, None]
     return sequence[clips, below] * (1 - share) + sequence[clips, above] * share
 
 
-def bones(places, seen, skeleton):
+def bones(positions, seen, skeleton):
     """The vector along each limb, from its inner joint to its outer one (Shi et al., "Two-Stream Adaptive Graph
     Convolutional Networks for Skeleton-Based Action Recognition", CVPR 2019).
 
-    places: (N, T, K, 2); seen: (N, K) bool. Returns vectors (N, T, L, 2) in the places' unit, zero where a joint is
-    never seen, and which of the limbs are seen (N, L) bool.
+    positions: (N, T, K, 2); seen: (N, K) bool. Returns vectors (N, T, L, 2) in the unit of the positions, zero where a
+    joint is never seen, and which of the limbs are seen (N, L) bool.
     """
     inner, outer = skeleton.limb_ends
     both = seen[:, inner] & seen[:, outer]
-    return (places[:, :, outer] - places[:, :, inner]) * both[:, None, :, None], both
+    return (positions[:, :, outer] - positions[:, :, inner]) * both[:, None, :, None], both
 
 
 def velocities(sequence):
-    """The change of each value of (N, T, …) since the frame before; zero in the first frame."""
+    """The change of each value of (N, T, …) since the previous frame; zero in the first frame."""
     return torch.cat([torch.zeros_like(sequence[:, :1]), sequence[:, 1:] - sequence[:, :-1]], dim=1)

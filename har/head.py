@@ -1,4 +1,4 @@
-"""`ActivityHead`: from the landmarks of a clip to its action, BatchNorm → LSTM → fully connected."""
+"""`ActivityHead`: recognises the action of a clip from its landmarks, BatchNorm → LSTM → fully connected."""
 
 import torch
 from torch import nn
@@ -7,27 +7,27 @@ from har.features import bones, fill_missing, normalise, resample, velocities
 from pose.runtime.errors import DataError
 from pose.skeleton import skeleton_of
 
-MOST_FRAMES = 4096
+MAX_FRAMES = 4096
 POOLINGS = ("attention_max", "attention", "max", "mean", "last")
 
 
 class ActivityHead(nn.Module):
     """Recognises the action of clips of landmarks.
 
-    The landmarks are brought to one place and size (hips, and the clip's median torso) and to `frames` moments, batch
-    norm puts each feature on one footing, an LSTM (Hochreiter & Schmidhuber 1997) reads them in time, its states are
-    pooled, and a fully connected layer scores the actions.
+    The landmarks are normalised in position and size (hips, and the clip's median torso) and resampled to `frames` time
+    steps; batch norm normalises each feature; an LSTM (Hochreiter & Schmidhuber 1997) reads the sequence; its states
+    are pooled, and a fully connected layer scores the actions.
 
-    num_actions: classes. num_joints: landmarks a frame; skeleton: whose joints they are, by default KINECT20 for 20.
-    hidden: the LSTM's width in each direction; layers: LSTMs one after the other; bidirectional: also read backwards.
-    pooling: what of the LSTM's states the scores are made of: "last" (each direction's last), "mean", "max" (of each
+    num_actions: classes. num_joints: landmarks per frame; skeleton: their joints, by default KINECT20 for 20.
+    hidden: the LSTM's width in each direction; layers: stacked LSTMs; bidirectional: also read backwards.
+    pooling: how the LSTM's states are pooled for the scores: "last" (each direction's last), "mean", "max" (of each
         unit), "attention" (their mean weighted by a learned score), or "attention_max" (both).
-    bones: the vectors along the skeleton's limbs are features, too.
-    velocities: the changes since the moment before are features, too.
-    frames: moments that a clip is resampled to, whatever its length.
+    bones: add the vectors along the skeleton's limbs to the features.
+    velocities: add the changes since the previous time step to the features.
+    frames: time steps that a clip is resampled to, whatever its length.
     dropout: of the pooled states, and between layers.
     actions: the names of the classes, in order; window: the usual number of frames of a clip. Training sets both, and
-        `SlidingWindow` and `evaluate` read them; None where nobody has said.
+        `SlidingWindow` and `evaluate` read them; None if unknown.
     """
 
     def __init__(self, num_actions, num_joints=20, hidden=128, layers=1, bidirectional=True, pooling="attention_max",
@@ -36,9 +36,9 @@ class ActivityHead(nn.Module):
         super().__init__()
         skeleton = skeleton_of(num_joints, skeleton)
         if pooling not in POOLINGS:
-            raise DataError(f"pooling is one of {', '.join(POOLINGS)}, not {pooling!r}")
-        if not 2 <= frames <= MOST_FRAMES:
-            raise DataError(f"frames is a number from 2 to {MOST_FRAMES}, not {frames}")
+            raise DataError(f"pooling must be one of {', '.join(POOLINGS)}, not {pooling!r}")
+        if not 2 <= frames <= MAX_FRAMES:
+            raise DataError(f"frames must be from 2 to {MAX_FRAMES}, not {frames}")
         self._architecture = dict(
             num_actions=num_actions, num_joints=num_joints, hidden=hidden, layers=layers, bidirectional=bidirectional,
             pooling=pooling, bones=bones, velocities=velocities, frames=frames, dropout=dropout, skeleton=skeleton,
@@ -58,19 +58,20 @@ class ActivityHead(nn.Module):
 
     @property
     def settings(self):
-        """What `ActivityHead(**settings)` makes the same network of, as a dictionary."""
+        """The arguments that build the same network, `ActivityHead(**settings)`, as a dictionary."""
         return self._architecture | {"actions": self.actions, "window": self.window}
 
     def forward(self, landmarks, lengths):
         """The scores of the actions.
 
-        landmarks: (N, T, K, 2) float, x then y, px of the image or of any crop that stays in place through the clip;
-            a missing one is NaN. lengths: (N,) int, frames of each clip; what lies behind does not matter.
+        landmarks: (N, T, K, 2) float, x then y, px of the image or of any crop that stays fixed throughout the clip;
+            NaN where missing. lengths: (N,) int, frames of each clip; later frames are ignored.
         Returns logits (N, num_actions), never NaN. Raises DataError for other shapes and lengths.
         """
         self._check(landmarks, lengths)
         features, seen = self._features(landmarks.to(self.fc.weight.dtype), lengths.to(landmarks.device))
-        # A joint that is never seen counts as the mean of all clips, in the statistics as well as in the features.
+        # A joint that is never seen is replaced by the mean over all clips, in the statistics as well as in the
+        # features.
         features = torch.where(seen[:, None], features, self.norm.running_mean)
         x = self.norm(features.flatten(0, 1)).view_as(features) * seen[:, None]
         return self.fc(self.dropout(self._pool(self.lstm(x)[0])))
@@ -87,11 +88,11 @@ class ActivityHead(nn.Module):
     def _features(self, landmarks, lengths):
         """Features (N, frames, F), and which of them were ever seen (N, F)."""
         landmarks, seen = fill_missing(landmarks, lengths)
-        places, way = normalise(landmarks, lengths, seen, self.skeleton)
+        positions, path = normalise(landmarks, lengths, seen, self.skeleton)
         if self.bones:
-            vectors, both_seen = bones(places, seen, self.skeleton)
-            places, seen = torch.cat([places, vectors], dim=2), torch.cat([seen, both_seen], dim=1)
-        body = torch.cat([places, way], dim=2)  # (N, T, K + L + 1, 2)
+            vectors, both_seen = bones(positions, seen, self.skeleton)
+            positions, seen = torch.cat([positions, vectors], dim=2), torch.cat([seen, both_seen], dim=1)
+        body = torch.cat([positions, path], dim=2)  # (N, T, K + L + 1, 2)
         seen = torch.cat([seen, seen.any(dim=1, keepdim=True)], dim=1)
         body = resample(body, lengths, self.frames)
         if self.velocities:
@@ -100,11 +101,11 @@ class ActivityHead(nn.Module):
         return body.flatten(2), seen.repeat_interleave(2, dim=1)
 
     def _pool(self, states):
-        """One vector a clip from its states (N, frames, states)."""
+        """One vector per clip from its states (N, frames, states)."""
         if self.pooling == "last":
             if not self.lstm.bidirectional:
                 return states[:, -1]
-            half = states.shape[2] // 2  # the backward direction ends at the first moment
+            half = states.shape[2] // 2  # the backward direction ends at the first step
             return torch.cat([states[:, -1, :half], states[:, 0, half:]], dim=1)
         if self.pooling == "mean":
             return states.mean(dim=1)

@@ -1,4 +1,4 @@
-"""`HourglassLSTM`: from the frames of a clip to its action, through heatmaps and landmarks."""
+"""`HourglassLSTM`: recognises the action of a clip from its frames, end to end via heatmaps and landmarks."""
 
 import torch
 from torch import nn
@@ -9,23 +9,23 @@ from pose.hourglass import StackedHourglass
 from pose.runtime.device import autocast
 from pose.runtime.errors import DataError
 
-READ_OUT = 3  # the read-out looks at (2·3 + 1)² pixels around the highest one
+READ_OUT = 3  # the read-out uses (2·3 + 1)² pixels around the highest one
 
 
 def read_out(heatmaps):
-    """The landmarks in heatmaps, differentiable: the centre of mass around the highest pixel.
+    """A differentiable read-out of landmarks from heatmaps: the centre of mass around the highest pixel.
 
-    Like integral regression (Sun et al., "Integral Human Pose Regression", ECCV 2018), but local, so that a second spot
-    elsewhere does not pull the landmark away. `pose.heatmaps_to_landmarks` is more exact and has no gradient.
+    Like integral regression (Sun et al., "Integral Human Pose Regression", ECCV 2018), but local, so that a second peak
+    elsewhere does not pull the landmark away. `pose.heatmaps_to_landmarks` is more accurate but has no gradient.
 
     heatmaps: (..., H, W), rows y and columns x. Returns (..., 2), x then y, heatmap px; NaN where no
     pixel is positive.
     """
     *batch, height, width = heatmaps.shape
     flat = heatmaps.reshape(-1, height * width)
-    peak, place = flat.detach().max(dim=1)
+    peak, position = flat.detach().max(dim=1)
     offsets = torch.arange(-READ_OUT, READ_OUT + 1, device=flat.device)
-    columns, rows = place[:, None] % width + offsets, place[:, None] // width + offsets  # (M, 7)
+    columns, rows = position[:, None] % width + offsets, position[:, None] // width + offsets  # (M, 7)
     inside = ((columns >= 0) & (columns < width))[:, None, :] & ((rows >= 0) & (rows < height))[:, :, None]
     index = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
     mass = flat.gather(1, index.flatten(1)).view_as(index).clamp_min(0) * inside  # (M, 7, 7)
@@ -38,15 +38,15 @@ def read_out(heatmaps):
 class HourglassLSTM(nn.Module):
     """A `StackedHourglass` and an `ActivityHead` as one network.
 
-    The hourglass's batch norms keep their statistics in training: those of a few frames of one person would be poor.
-    So its frames can go through in chunks, whose activations are computed again for the gradient: memory is that of
-    one chunk, whatever the length of the clips.
+    The hourglass's batch norms keep their statistics in training, since those of a few frames of one person would be
+    poor. Its frames can therefore be processed in chunks, whose activations are recomputed for the gradient: memory is
+    that of one chunk, whatever the length of the clips.
 
-    pose_model: `StackedHourglass`; head: `ActivityHead` of as many joints. chunk: frames that go through at once.
-    bf16: the hourglass multiplies in bf16.
-    keep_statistics: the head's batch norm keeps its statistics, too: end to end there are few clips in a batch. By
-        default where the head was trained before.
-    Raises DataError where the two have different numbers of joints.
+    pose_model: `StackedHourglass`; head: `ActivityHead` with the same joints. chunk: frames processed together.
+    bf16: the hourglass computes in bf16.
+    keep_statistics: the head's batch norm keeps its statistics, too, since end-to-end batches have few clips. By
+        default if the head was trained before.
+    Raises DataError if the joints of the two differ.
     """
 
     def __init__(self, pose_model, head, chunk=4, bf16=False, keep_statistics=None):
@@ -66,7 +66,7 @@ class HourglassLSTM(nn.Module):
 
     @property
     def actions(self):
-        """The names of the classes, and the usual number of frames of a clip: those of the head."""
+        """The names of the classes; like `window`, the usual number of frames of a clip, those of the head."""
         return self.head.actions
 
     @actions.setter
@@ -89,7 +89,9 @@ class HourglassLSTM(nn.Module):
         return self
 
     def check(self, dataset):
-        """Raises DataError where a `ClipDataset` has another size than the hourglass was trained with, if known."""
+        """Raises DataError if a `ClipDataset` differs from the hourglass's training in its size (if known) or
+        joints.
+        """
         trained = self.pose_model.inp_res
         if trained not in (None, dataset.inp_res):
             raise DataError(
@@ -103,20 +105,20 @@ class HourglassLSTM(nn.Module):
 
         clips: (N, T, 3, S, S) float, RGB in 0 … 1; lengths: (N,) int, frames of each clip.
         to_image: (N, T, 2, 3) float, the affine matrices from each frame's heatmap px to image px, as `ClipDataset`
-            gives them, anything behind a clip's end; None where all frames of a clip are cut alike.
+            returns them, arbitrary beyond a clip's end; None if all frames of a clip are cropped alike.
         """
         return self.logits_and_heatmaps(clips, lengths, to_image)[0]
 
     def logits_and_heatmaps(self, clips, lengths, to_image=None):
-        """`forward`, and each stack's heatmaps (M, K, S/4, S/4) of the M frames, clip after clip, without padding."""
+        """`forward`, and each stack's heatmaps (M, K, S/4, S/4) of the M frames, clip by clip, without padding."""
         valid = torch.arange(clips.shape[1], device=clips.device) < lengths.to(clips.device)[:, None]
         heatmaps = self.heatmaps(clips[valid])
         landmarks = heatmaps[-1].new_full((*valid.shape, self.pose_model.num_joints, 2), torch.nan)
-        places = read_out(heatmaps[-1])  # (M, K, 2)
+        positions = read_out(heatmaps[-1])  # (M, K, 2)
         if to_image is not None:
-            matrices = to_image.to(places)[valid]
-            places = places @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
-        landmarks[valid] = places
+            matrices = to_image.to(positions)[valid]
+            positions = positions @ matrices[:, :, :2].mT + matrices[:, None, :, 2]
+        landmarks[valid] = positions
         return self.head(landmarks, lengths), heatmaps
 
     def heatmaps(self, frames):

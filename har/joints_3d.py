@@ -1,4 +1,4 @@
-"""joints_3d.txt and camera.json: joints in space, and the camera that sees them, so that training can turn a person."""
+"""3D joints and their camera (joints_3d.txt, camera.json), so that training can show people from other sides."""
 
 import json
 import math
@@ -11,19 +11,19 @@ from scipy.optimize import least_squares
 
 from pose.annotations import AnnotationError, relative_name, write_annotations
 from pose.runtime.errors import DataError
-from pose.runtime.files import open_text, write_whole
+from pose.runtime.files import open_text, write_atomically
 
-LEAST_LABELS = 10  # correspondences; the camera has six parameters, and some will be outliers
+MIN_LABELS = 10  # the camera has six parameters, and some labels will be outliers
 OUTLIER = 4.0  # standard deviations
 
 
 @dataclass(frozen=True)
 class Camera:
-    """How points in metres (x to the image's right, y up, z away from the camera) become pixels.
+    """Projects points in metres (x to the image's right, y up, z away from the camera) to pixels.
 
         u = fx · s · x/z + cx,   v = cy − fy · s · y/z,   s = 1 + k1·r² + k2·r⁴,   r² = (x/z)² + (y/z)²
 
-    fx, fy: focal lengths, px; fx is negative where the image is mirrored against the points.
+    fx, fy: focal lengths, px; fx is negative if the image is mirrored relative to the points.
     cx, cy: the optical axis, px (an integer is a pixel's centre). k1, k2: radial distortion (Brown 1966).
     width, height: of the image, px.
     """
@@ -38,7 +38,7 @@ class Camera:
     k2: float = 0.0
 
     def project(self, points):
-        """Points (..., 3) metres as (..., 2), x then y, px; NaN where the point is not before the camera."""
+        """Points (..., 3) metres as (..., 2), x then y, px; NaN where the point is not in front of the camera."""
         x, y, z = np.moveaxis(np.asarray(points, np.float64), -1, 0)
         z = np.where(z > 0, z, np.nan)
         x, y = x / z, y / z
@@ -48,28 +48,28 @@ class Camera:
 
     def save(self, camera_json):
         """Writes the named parameters as JSON."""
-        write_whole(camera_json, json.dumps(asdict(self), indent=2) + "\n")
+        write_atomically(camera_json, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def load_camera(camera_json):
-    """The `Camera` of a file from `Camera.save`. Raises DataError where the file is something else."""
+    """The `Camera` of a file from `Camera.save`. Raises DataError if the file is something else."""
     with open_text(camera_json, "camera file") as file:
         text = file.read()
     try:
         parameters = json.loads(text)
         if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in parameters.values()):
-            raise DataError("not all of it are numbers")
+            raise DataError("not all values are numbers")
         return Camera(**parameters)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
-            f"{camera_json}: is no camera ({error}); it needs {', '.join(Camera.__annotations__)}"
+            f"{camera_json}: is not a camera ({error}); it needs {', '.join(Camera.__annotations__)}"
         ) from None
 
 
 class CameraFit(NamedTuple):
-    """What `fit_camera` found.
+    """The result of `fit_camera`.
 
-    camera: the `Camera`. residuals: (M, K) px from each label to its projected point, NaN where there is no label.
+    camera: the `Camera`. residuals: (M, K) px from each label to its projected point, NaN where not labelled.
     used: (M, K) bool, the labels that were not rejected as outliers.
     """
 
@@ -78,7 +78,7 @@ class CameraFit(NamedTuple):
     used: np.ndarray
 
     def table(self, skeleton):
-        """A line a joint, as text: labels used, labels rejected, median and largest residual of the used ones, px."""
+        """A line per joint, as text: labels used, labels rejected, median and largest residual of the used ones, px."""
         lines = [f"{'joint':18}{'used':>6}{'rejected':>10}{'median px':>11}{'largest px':>12}"]
         labelled = np.isfinite(self.residuals)
         for k, name in enumerate([*skeleton.names, "all"]):
@@ -91,18 +91,18 @@ class CameraFit(NamedTuple):
 
 
 def fit_camera(points, pixels, start):
-    """The camera that takes points in space to the pixels somebody labelled, by least squares.
+    """Fits the camera that projects 3D points onto their labelled pixels, by least squares.
 
-    points: (M, K, 3) metres; pixels: (M, K, 2) px, NaN where not labelled; start: a `Camera` to begin with.
-    First a robust fit (soft L1), from `start` and from its mirror image; then labels further than four standard
-    deviations are rejected and the rest fitted again, until none changes sides. The standard deviation is that of a
-    normal distribution with the same median, so that outliers do not widen it.
+    points: (M, K, 3) metres; pixels: (M, K, 2) px, NaN where not labelled; start: the initial `Camera`.
+    First a robust fit (soft L1), from `start` and from its mirror image; then labels beyond four standard deviations
+    are rejected and the rest fitted again, until the selection is stable. The standard deviation is that of a normal
+    distribution with the same median, so that outliers do not inflate it.
     Returns `CameraFit`. Raises DataError for fewer than ten labels.
     """
     points, pixels = np.asarray(points, np.float64), np.asarray(pixels, np.float64)
     labelled = np.isfinite(points).all(axis=-1) & np.isfinite(pixels).all(axis=-1) & (points[..., 2] > 0)
-    if labelled.sum() < LEAST_LABELS:
-        raise DataError(f"a camera needs at least {LEAST_LABELS} labelled joints, got {labelled.sum()}; label more")
+    if labelled.sum() < MIN_LABELS:
+        raise DataError(f"a camera needs at least {MIN_LABELS} labelled joints, got {labelled.sum()}; label more")
     starts = (start, replace(start, fx=-start.fx))
     camera = min((_least_squares(points, pixels, labelled, s, "soft_l1") for s in starts), key=lambda fit: fit[1])[0]
     used = np.zeros_like(labelled)
@@ -121,7 +121,7 @@ def fit_camera(points, pixels, start):
 
 
 def _least_squares(points, pixels, used, start, loss):
-    """The camera nearest to the used labels, and the cost of it."""
+    """The best camera for the used labels, and its cost."""
     names = ("fx", "fy", "cx", "cy", "k1", "k2")
 
     def residuals(values):
@@ -129,25 +129,25 @@ def _least_squares(points, pixels, used, start, loss):
         return (camera.project(points[used]) - pixels[used]).ravel()
 
     first = [getattr(start, name) for name in names]
-    sizes = [abs(start.fx), abs(start.fy), start.width, start.height, 0.1, 0.1]  # so that each step is of fair size
+    sizes = [abs(start.fx), abs(start.fy), start.width, start.height, 0.1, 0.1]  # so that steps have comparable sizes
     fit = least_squares(residuals, first, x_scale=sizes, loss=loss, f_scale=3.0)
     return replace(start, **dict(zip(names, fit.x.tolist(), strict=True))), fit.cost
 
 
 class Joints3D(NamedTuple):
-    """points: (M, K, 3) metres in the camera's frame, a row for each row of the annotations; camera: `Camera`."""
+    """points: (M, K, 3) metres in the camera's frame, one row per row of the annotations; camera: `Camera`."""
 
     points: np.ndarray
     camera: Camera
 
 
 def read_joints_3d(joints_txt, annotations, image_dir=None):
-    """The joints in space of a data set, or None where it has none.
+    """The 3D joints of a data set, or None if it has none.
 
-    joints_txt: the data set's joints file, beside which joints_3d.txt and camera.json lie.
-    annotations: whose rows the joints are wanted for; image_dir: as in `read_clips`.
-    As in a joints file, blank lines and those that begin with # are skipped; `nan nan nan` and `0 0 0` are missing.
-    Raises AnnotationError where the file lacks an image or has another number of joints; DataError for a damaged
+    joints_txt: the data set's joints file; joints_3d.txt and camera.json are next to it.
+    annotations: determine the rows; image_dir: as in `read_clips`.
+    As in a joints file, blank lines and lines that start with # are skipped; `nan nan nan` and `0 0 0` are missing.
+    Raises AnnotationError if the file lacks an image or has another number of joints; DataError for a damaged
     camera.json.
     """
     path, camera_json = (Path(joints_txt).with_name(name) for name in ("joints_3d.txt", "camera.json"))
@@ -170,7 +170,7 @@ def read_joints_3d(joints_txt, annotations, image_dir=None):
     missing = [name for name in names if name not in points_of]
     if missing:
         faults.append(
-            f"{path}: lacks {len(missing)} images of {joints_txt}, {missing[0]} for one; prepare the set again"
+            f"{path}: lacks {len(missing)} images of {joints_txt}, such as {missing[0]}; prepare the set again"
         )
     if faults:
         raise AnnotationError(faults)
@@ -182,11 +182,11 @@ def read_joints_3d(joints_txt, annotations, image_dir=None):
 def write_joints_3d(folder, points_of, camera):
     """Writes {image name: joints (K, 3) in metres} as joints.txt, joints_3d.txt and camera.json into a folder.
 
-    joints.txt holds the pixels that the camera makes of the joints. Raises ExistsError where it is there already,
-    before anything is written, and DataError for names that a joints file cannot hold.
+    joints.txt holds the joints as projected by the camera. Raises ExistsError, before anything is written, if it
+    already exists, and DataError for names that a joints file cannot hold.
     """
     folder = Path(folder)
     write_annotations(folder / "joints.txt", {name: camera.project(points) for name, points in points_of.items()})
     lines = [f"{name} {' '.join(f'{value:.4f}' for value in points.ravel())}\n" for name, points in points_of.items()]
-    write_whole(folder / "joints_3d.txt", "".join(lines))
+    write_atomically(folder / "joints_3d.txt", "".join(lines))
     camera.save(folder / "camera.json")

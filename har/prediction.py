@@ -1,4 +1,4 @@
-"""What a trained model sees: landmarks of all images of a data set, and `SlidingWindow`, the action of the moment."""
+"""Prediction: the landmarks of a whole data set, and `SlidingWindow`, which recognises actions in a stream."""
 
 import hashlib
 import time
@@ -16,26 +16,26 @@ from pose.annotations import Annotations
 from pose.checkpoints import load_tensors, save_tensors
 from pose.films import read_frames
 from pose.images import read_image
-from pose.prediction import Predictor, listed
+from pose.prediction import Predictor, list_images
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError, PoseError
 from pose.runtime.progress import progress_bar
 
-AT_ONCE = 256  # images between two movements of the progress bar
+PROGRESS_STEP = 256  # images between two updates of the progress bar
 
 
 def predict_annotations(predictor, images, cache_dir=None, min_confidence=0.0):
-    """The landmarks that a `Predictor` finds, as `Annotations`, which everything takes in place of labelled ones.
+    """The landmarks that a `Predictor` finds, as `Annotations`, which can be used instead of labelled ones.
 
-    images: a folder (its images by name, 9 before 10, sub-folders too) or a list of paths, such as `annotations.paths`.
-    cache_dir: a folder that keeps the result, or None. It is found again only for the same weights, settings, image
+    images: a folder (sorted by name, 9 before 10, with sub-folders) or a list of paths, such as `annotations.paths`.
+    cache_dir: a folder for caching the result, or None. The cache is used only for the same weights, settings, image
         names and image contents.
-    min_confidence: landmarks of less confidence are missing.
-    Returns `Annotations`, in the order of `images`. Raises what `Predictor.predict` raises.
+    min_confidence: landmarks of lower confidence become NaN.
+    Returns `Annotations`, in the order of `images`. Raises whatever `Predictor.predict` raises.
     """
-    paths = [str(path) for path in listed(images)]
+    paths = [str(path) for path in list_images(images)]
     cache = Path(cache_dir) / f"landmarks_{_key(predictor, paths)}.safetensors" if cache_dir else None
-    found = _from(cache) if cache else None
+    found = _read_cache(cache) if cache else None
     if found is None:
         found = _predict(predictor, paths)
         if cache:
@@ -44,8 +44,8 @@ def predict_annotations(predictor, images, cache_dir=None, min_confidence=0.0):
     return Annotations(paths, landmarks, skeleton=predictor.skeleton)
 
 
-def _from(cache):
-    """What a file of the cache holds, or None where it is not there or damaged."""
+def _read_cache(cache):
+    """The content of a cache file, or None if it is missing or damaged."""
     try:
         return load_tensors(cache)[0]
     except PoseError:
@@ -56,8 +56,8 @@ def _predict(predictor, paths):
     """{"landmarks": (M, K, 2) float64, "confidence": (M, K) float32}, image px."""
     predictions = []
     with progress_bar(len(paths), "landmarks", "images") as bar:
-        for start in range(0, len(paths), AT_ONCE):
-            predictions += predictor.predict(paths[start : start + AT_ONCE])
+        for start in range(0, len(paths), PROGRESS_STEP):
+            predictions += predictor.predict(paths[start : start + PROGRESS_STEP])
             bar.update(len(predictions) - bar.n)
     return {
         "landmarks": torch.from_numpy(np.stack([prediction.landmarks for prediction in predictions])),
@@ -81,7 +81,7 @@ def _key(predictor, paths):
 
 
 class Moment(NamedTuple):
-    """What is seen at one frame.
+    """The recognition result at one frame.
 
     action: the most probable one, and its probability in 0 … 1. probabilities: (A,) float32 of all actions.
     landmarks: (K, 2) image px, of this frame.
@@ -94,17 +94,17 @@ class Moment(NamedTuple):
 
 
 class SlidingWindow:
-    """Recognises the action in the newest frames of a stream.
+    """Recognises the action in the latest frames of a stream.
 
     model: an `ActivityHead` or a `HourglassLSTM` with its actions (from `load_model`), or the path of its checkpoint.
     pose: a `Predictor`, a hourglass, or the path of its checkpoint; needed for frames, unless `model` is a
-        `HourglassLSTM`, whose own hourglass serves.
-    window: how many frames to look at; by default the median length of the training clips. The first frames are
-        judged by those that there are.
-    The answer is the one that the model gives for a batch of the same landmarks. Frames go through a `Predictor`, which
-    finds the person anew in each.
-    `rate` is the number of frames a second from the first to the newest, everything included.
-    Raises DataError where no window is known, or the model does not know its actions.
+        `HourglassLSTM`, whose own hourglass is then used.
+    window: how many frames to use; by default the median length of the training clips. At the start, the frames so
+        far are used.
+    The result is the same as the model's for a batch of these landmarks. A `Predictor` finds the person in each frame
+    independently.
+    `rate` is the number of frames per second from the first to the latest, everything included.
+    Raises DataError if the window or the model's actions are unknown.
     """
 
     def __init__(self, model, pose=None, window=None, device=None):
@@ -117,7 +117,7 @@ class SlidingWindow:
             self.head = model
         self.head.to(self.device).eval()
         if model.actions is None:
-            raise DataError("the model does not know its actions: give it those of its training, model.actions = [...]")
+            raise DataError("the model's actions are unknown: set those of its training, model.actions = [...]")
         self.actions = model.actions
         self.pose = pose if pose is None or isinstance(pose, Predictor) else Predictor(pose, device=device)
         if self.pose:
@@ -128,13 +128,13 @@ class SlidingWindow:
         self.restart()
 
     def restart(self):
-        """Forgets what was seen, before another stream."""
+        """Forgets all frames, before another stream."""
         self._seen = deque(maxlen=self.window)
         self._frames, self._started, self._last = 0, None, None
 
     @property
     def rate(self):
-        """Frames a second from the first to the newest."""
+        """Frames per second from the first to the latest."""
         return self._frames / max(self._last - self._started, 1e-9) if self._frames else 0.0
 
     def push_landmarks(self, landmarks):
@@ -143,7 +143,7 @@ class SlidingWindow:
         joints = self.head.num_joints
         if np.shape(landmarks) != (joints, 2):
             raise DataError(f"expected landmarks ({joints}, 2), got {np.shape(landmarks)}")
-        landmarks = np.array(landmarks, np.float64)  # a copy: a source may use one array again and again
+        landmarks = np.array(landmarks, np.float64)  # a copy: the source may reuse its array
         self._seen.append(torch.from_numpy(landmarks.astype(np.float32)))
         window = torch.stack(tuple(self._seen))[None].to(self.device)
         with torch.inference_mode():
@@ -156,20 +156,20 @@ class SlidingWindow:
     def push_frame(self, frame):
         """The `Moment` of the next frame (H, W, 3) uint8 RGB.
 
-        Raises DataError for another shape, and where there is no pose model.
+        Raises DataError for another shape, and if there is no pose model.
         """
         if np.ndim(frame) != 3:
             raise DataError(f"expected a frame (H, W, 3) uint8 RGB, got an array {np.shape(frame)}")
         if self.pose is None:
-            raise DataError("frames need a pose model: SlidingWindow(model, pose=...), or give it landmarks")
+            raise DataError("frames need a pose model: SlidingWindow(model, pose=...), or pass landmarks")
         self._started = self._started or time.perf_counter()
         return self.push_landmarks(self.pose.predict(frame)[0].landmarks)
 
     def run(self, source):
         """Yields the `Moment` of each frame of a stream.
 
-        source: the path of a video file or of a folder of images, the index of a camera, or anything iterable: of
-            images' paths, of frames (H, W, 3) uint8 RGB, or of landmarks (K, 2) in image px.
+        source: the path of a video file or of a folder of images, the index of a camera, or any iterable of
+            image paths, of frames (H, W, 3) uint8 RGB, or of landmarks (K, 2) in image px.
         """
         self.restart()
         frames = read_frames(source) if isinstance(source, (int, str, Path)) else source

@@ -1,4 +1,4 @@
-"""How to test a recogniser honestly: who trains it, who tests it, how often; and the scores of it all."""
+"""Test protocols for recognisers: which people train and which test, in which folds, and the resulting scores."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from pose.runtime.files import write_csv
 
 
 class Fold(NamedTuple):
-    """One division of the clips: name, two lists of `Clip`, and whether the tested subjects must be new ones."""
+    """One split of the clips: name, two lists of `Clip`, and whether the test subjects must be new."""
 
     name: str
     train: list
@@ -24,13 +24,15 @@ class Fold(NamedTuple):
 
 
 def leave_one_subject_out(clips):
-    """A `Fold` for each subject, who is tested by what the others trained."""
+    """A `Fold` for each subject, tested on a model trained on the others."""
     subjects = [clip.subject for clip in clips]
     return [_fold(f"subject {clips[test[0]].subject}", clips, train, test) for train, test in _leave_out(subjects)]
 
 
 def leave_one_sequence_out(clips):
-    """A `Fold` for each recording (see `Clip`). The same person's other recordings do train: easier than new people."""
+    """A `Fold` for each recording (see `Clip`). The same person's other recordings are used in training: easier than
+    new people.
+    """
     recordings = [clip.recording for clip in clips]
     return [
         _fold(f"recording {clips[test[0]].recording}", clips, train, test, new_subjects=False)
@@ -39,20 +41,20 @@ def leave_one_sequence_out(clips):
 
 
 def halves_of_subjects(clips, seed=0):
-    """Two `Fold`s: one half of the subjects, drawn by the seed, trains for the other half, and the reverse."""
+    """Two `Fold`s: one half of the subjects, drawn by the seed, trains and the other tests, and vice versa."""
     subjects = [clip.subject for clip in clips]
     if len(set(subjects)) < 2:
-        raise DataError("the clips need at least two subjects to be divided; record more people")
+        raise DataError("the clips need at least two subjects to be split; record more people")
     parts = GroupKFold(2, shuffle=True, random_state=seed).split(subjects, groups=subjects)
     return [_fold(f"half {number}", clips, train, test) for number, (train, test) in enumerate(parts, start=1)]
 
 
 def fixed_subjects(clips, test_subjects):
-    """One `Fold` in a list: these subjects test, all others train. Raises DataError for a subject without clips."""
+    """A list of one `Fold`: these subjects test, all others train. Raises DataError for a subject without clips."""
     test_subjects = {test_subjects} if isinstance(test_subjects, str) else set(test_subjects)
     known = {clip.subject for clip in clips}
     if not test_subjects <= known or test_subjects == known:
-        raise DataError(f"test_subjects are some, but not all, of {', '.join(sorted(known))}; got {test_subjects}")
+        raise DataError(f"test_subjects must be some, but not all, of {', '.join(sorted(known))}; got {test_subjects}")
     train = [clip for clip in clips if clip.subject not in test_subjects]
     return [Fold("fixed", train, [clip for clip in clips if clip.subject in test_subjects])]
 
@@ -68,19 +70,19 @@ def _fold(name, clips, train, test, new_subjects=True):
 
 
 def check_fold(fold):
-    """Raises DataError where a clip, or a subject that should be new, is both trained on and tested."""
+    """Raises DataError if a clip, or a subject that should be new, is in both training and test."""
     shared = {clip.name for clip in fold.train} & {clip.name for clip in fold.test}
     if fold.new_subjects:
         shared |= {clip.subject for clip in fold.train} & {clip.subject for clip in fold.test}
     if shared:
-        raise DataError(f"the fold {fold.name!r} trains on and tests {', '.join(sorted(shared))}; divide it otherwise")
+        raise DataError(f"the fold {fold.name!r} trains on and tests {', '.join(sorted(shared))}; split it differently")
     if not fold.train or not fold.test:
-        raise DataError(f"the fold {fold.name!r} has no clip to {'test' if fold.train else 'train on'}")
+        raise DataError(f"the fold {fold.name!r} has no clips to {'test' if fold.train else 'train on'}")
 
 
 @dataclass(frozen=True)
 class ProtocolScores:
-    """What a protocol gave: for each seed, `ActivityScores` of all tested clips, and the names of their folds."""
+    """The scores of a protocol: for each seed, `ActivityScores` of all tested clips, and the names of their folds."""
 
     seeds: list
     scores: list
@@ -106,7 +108,7 @@ class ProtocolScores:
         )
 
     def write_csv(self, path):
-        """Writes one line for each seed and tested clip: seed, fold, and what `ActivityScores.rows` gives."""
+        """Writes one line for each seed and tested clip: seed, fold, and the columns of `ActivityScores.rows`."""
         write_csv(
             path,
             [
@@ -118,25 +120,25 @@ class ProtocolScores:
 
 
 def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None):
-    """Trains and tests an `ActivityHead` for each seed and fold; nothing of a tested clip has a part in its training.
+    """Trains and tests an `ActivityHead` for each seed and fold; test clips have no influence on the training.
 
-    folds: a list of `Fold`, from one of the functions above, or a function that makes it of the seed; the clips' rows
-        are those of `annotations`.
+    folds: a list of `Fold`, from one of the functions above, or a function from the seed to such a list; the
+        clips' rows are those of `annotations`.
     config: `HarConfig`; its seed is replaced by each of `seeds`. There is no validation: the number of epochs is
-        fixed, so that the tested clips cannot choose one.
-    joints_3d: `Joints3D`, for training from other sides, or None. test_annotations: test on these landmarks, predicted
-        ones, say; by default `annotations`.
+        fixed, so that the test clips cannot influence it.
+    joints_3d: `Joints3D`, for training on other viewpoints, or None. test_annotations: landmarks to test on, for
+        example predicted ones; by default `annotations`.
     on_fold: called with (seed, fold, ActivityScores) after each training.
-    Returns `ProtocolScores`. Raises DataError where a fold shares clips, or subjects, between training and test, or
-    where the two annotations are of different images.
+    Returns `ProtocolScores`. Raises DataError if a fold shares clips, or subjects, between training and test, or
+    if the two annotations have different images.
     """
     if isinstance(seeds, int) or not seeds or not folds:
-        raise DataError("seeds is a sequence of numbers, (0, 1, 2) say, and there is at least one fold")
+        raise DataError("seeds must be a sequence of numbers, such as (0, 1, 2), and folds not empty")
     folds_of = {seed: folds(seed) if callable(folds) else folds for seed in seeds}
     for fold in (fold for folds in folds_of.values() for fold in folds):
         check_fold(fold)
     if test_annotations is not None and test_annotations.paths != annotations.paths:
-        raise DataError("test_annotations are of other images than annotations, or in another order")
+        raise DataError("test_annotations have other images than annotations, or another order")
     first = folds_of[seeds[0]][0]
     actions = actions_of([*first.train, *first.test])
     all_scores = []

@@ -1,4 +1,4 @@
-"""Training a recogniser: an `ActivityHead` on landmarks, or a `HourglassLSTM` end to end; `fit`."""
+"""`fit`: trains a recogniser, an `ActivityHead` on landmarks or a `HourglassLSTM` end to end."""
 
 import zlib
 
@@ -14,13 +14,13 @@ from har.evaluation import evaluate
 from har.head import ActivityHead
 from har.hourglass_lstm import HourglassLSTM
 from pose.annotations import fingerprint
-from pose.dataset import skipped_images_told
+from pose.dataset import warn_of_skipped_images
 from pose.heatmaps import landmarks_to_heatmaps
 from pose.loss import heatmap_loss
 from pose.runtime.data_loader import Loader
 from pose.runtime.device import default_device
 from pose.runtime.errors import DataError
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 from pose.training.loop import Task, train
 
 
@@ -30,32 +30,31 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     train_data, valid_data: two `SequenceDataset`, or for a `HourglassLSTM` two `ClipDataset`, with the same actions.
         Without valid_data (None) the averaged weights of the last epoch are the result.
     config: `HarConfig`.
-    run_dir: the folder of this training, or None to keep nothing. It holds config.json (hyperparameters, versions,
-        data), and after each epoch last.safetensors (everything needed to go on), best.safetensors (the averaged
-        weights of the epoch with the lowest validation loss, for `load_model`), scores.txt (its scores, action by
-        action) and history.csv.
-    resume: go on from last.safetensors; the result is that of a training that was never interrupted.
+    run_dir: the folder of this training, or None to save nothing. It gets config.json (hyperparameters, versions,
+        data), and after each epoch last.safetensors (everything needed to resume), best.safetensors (the averaged
+        weights of the epoch with the lowest validation loss, for `load_model`), scores.txt (its scores per
+            action) and history.csv.
+    resume: continue from last.safetensors; the result equals that of an uninterrupted training.
     on_epoch: called with the history after each epoch.
-    Returns the history, a dictionary an epoch. `model` then holds the best averaged weights, is in evaluation mode, and
-    knows its actions and the usual length of a clip; so it does after an interruption or a failure, if an epoch was
-    finished.
-    Raises ExistsError where `run_dir` already holds a training and `resume` is false, MissingError where the
-    best weights of the training to resume are gone; DataError where the data do not fit, or that training had
-    other hyperparameters or data; LossError where the loss is no longer finite; OutOfMemory; ImageError for a frame
-    that cannot be read, unless the data set skips such.
+    Returns the history, a dictionary per epoch. `model` then has the best averaged weights, is in evaluation mode, and
+    knows its actions and the usual length of a clip; also after an interruption or a failure, if an epoch was finished.
+    Raises ExistsError if `run_dir` already contains a training and `resume` is false, MissingError if the best weights
+    of the training to resume are gone; DataError if the data do not fit, or that training had other hyperparameters or
+    data; LossError if the loss is no longer finite; OutOfMemory; ImageError for a frame that cannot be read, unless the
+    data set skips it.
     """
     _check(model, train_data, valid_data, config)
     data_sets = [data for data in (train_data, valid_data) if isinstance(data, ClipDataset)]
-    with skipped_images_told(*data_sets):
+    with warn_of_skipped_images(*data_sets):
         task = EndToEndTask if isinstance(model, HourglassLSTM) else HeadTask
         return train(task(model, train_data, valid_data, config), config, run_dir, resume, on_epoch)
 
 
 class HeadTask(Task):
-    """What the training of an `ActivityHead` brings to the loop."""
+    """The `Task` of training an `ActivityHead`."""
 
     unit = "clips"
-    largest_gradient = 1.0  # an LSTM's can explode (Pascanu et al. 2013)
+    max_gradient_norm = 1.0  # an LSTM's can explode (Pascanu et al. 2013)
 
     def __init__(self, model, train_data, valid_data, config):
         self.device = default_device()
@@ -73,7 +72,7 @@ class HeadTask(Task):
         return [{"params": list(self.model.parameters()), "share": 1.0}]
 
     def batches(self, epoch):
-        """Batches in an order that the seed and the epoch fix; the last is dropped where it is not full."""
+        """Batches in an order determined by seed and epoch; an incomplete last batch is dropped."""
         order = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
         self.drawn = []
         sampler = _Batches(RandomSampler(self.train_data, generator=order), self.batch_size, self.drawn)
@@ -85,9 +84,9 @@ class HeadTask(Task):
     def loss(self, batch):
         landmarks, lengths, labels = batch
         logits = self.model(landmarks.to(self.device), lengths)
-        return self._loss_of_actions(logits, labels), logits
+        return self._action_loss(logits, labels), logits
 
-    def _loss_of_actions(self, logits, labels):
+    def _action_loss(self, logits, labels):
         return F.cross_entropy(logits, labels.to(self.device), label_smoothing=self.config.label_smoothing)
 
     def names(self, number, batch):
@@ -109,11 +108,11 @@ class HeadTask(Task):
     def save(self, run_dir, average, **about):
         save_model(run_dir / "best.safetensors", average, **about)
         if self.valid_data is not None:
-            write_whole(run_dir / "scores.txt", f"{self.scored}\n")
+            write_atomically(run_dir / "scores.txt", f"{self.scored}\n")
 
 
 class EndToEndTask(HeadTask):
-    """What the training of a `HourglassLSTM` brings to the loop: the loss of the pose, too, and a rate of its own."""
+    """The `Task` of training a `HourglassLSTM`: adds the pose loss, and a learning rate for the hourglass."""
 
     def __init__(self, model, train_data, valid_data, config):
         super().__init__(model, train_data, valid_data, config)
@@ -133,11 +132,11 @@ class EndToEndTask(HeadTask):
         hourglass = self.model.pose_model
         targets = landmarks_to_heatmaps(tpts[valid], heatmaps[-1].shape[-1], hourglass.sigma)
         pose_loss = heatmap_loss(heatmaps, targets, hourglass.loss, hourglass.sigma)
-        return self._loss_of_actions(logits, labels) + self.config.pose_weight * pose_loss, logits
+        return self._action_loss(logits, labels) + self.config.pose_weight * pose_loss, logits
 
 
 class _Batches(BatchSampler):
-    """Full batches of indices, each noted in the list `drawn`."""
+    """Full batches of indices, each recorded in the list `drawn`."""
 
     def __init__(self, sampler, batch_size, drawn):
         super().__init__(sampler, batch_size, drop_last=True)
@@ -150,7 +149,7 @@ class _Batches(BatchSampler):
 
 
 class _Accuracy:
-    """The share of an epoch's clips that were recognised."""
+    """The share of an epoch's clips that were recognised correctly."""
 
     def __init__(self, device):
         self.right, self.seen = torch.zeros((), device=device), 0
@@ -159,7 +158,7 @@ class _Accuracy:
         self.right += (logits.argmax(dim=1) == batch[2].to(logits.device)).sum()
         self.seen += len(logits)
 
-    def newest(self):
+    def latest(self):
         return {"accuracy": f"{self.right.item() / self.seen:.3f}"} if not self.right.is_cuda else {}
 
     def mean(self):
@@ -168,19 +167,17 @@ class _Accuracy:
 
 def _check(model, train_data, valid_data, config):
     if not isinstance(config, HarConfig):
-        raise DataError(f"fit wants a HarConfig, not a {type(config).__name__}")
+        raise DataError(f"fit expects a HarConfig, not a {type(config).__name__}")
     if not isinstance(model, (ActivityHead, HourglassLSTM)):
-        raise DataError(f"fit wants an ActivityHead or a HourglassLSTM, not a {type(model).__name__}")
+        raise DataError(f"fit expects an ActivityHead or a HourglassLSTM, not a {type(model).__name__}")
     wanted = ClipDataset if isinstance(model, HourglassLSTM) else SequenceDataset
     for data in [train_data] if valid_data is None else [train_data, valid_data]:
         if not isinstance(data, wanted):
-            raise DataError(
-                f"a {type(model).__name__} learns from a {wanted.__name__}, not from a {type(data).__name__}"
-            )
+            raise DataError(f"a {type(model).__name__} is trained on a {wanted.__name__}, not a {type(data).__name__}")
     if valid_data is not None and valid_data.is_train:
         raise DataError("validate on a data set without augmentation: is_train=False")
     if valid_data is not None and valid_data.actions != train_data.actions:
-        raise DataError("training and validation have other actions; pass both data sets the same actions=")
+        raise DataError("training and validation have different actions; pass the same actions= to both data sets")
     if isinstance(model, HourglassLSTM):
         model.check(train_data)
     else:
@@ -190,7 +187,7 @@ def _check(model, train_data, valid_data, config):
 
 
 def _describe(data):
-    """A data set for people."""
+    """A human-readable description of a data set."""
     subjects = sorted({clip.subject for clip in data.clips})
     return {
         "clips": len(data.clips),
@@ -202,8 +199,8 @@ def _describe(data):
 
 
 def _fingerprint(data):
-    """A number that tells training data from others, in everything that the result depends on."""
-    facts = (
+    """A checksum of everything about the training data that the result depends on."""
+    settings = (
         data.clips,
         data.actions,
         data.augmentation,
@@ -211,7 +208,7 @@ def _fingerprint(data):
         getattr(data, "inp_res", 0),
         getattr(data, "frames", 0),
     )
-    number = zlib.crc32(repr(facts).encode(), fingerprint(data.annotations))
+    number = zlib.crc32(repr(settings).encode(), fingerprint(data.annotations))
     if getattr(data, "joints_3d", None) is not None:
         number = zlib.crc32(data.joints_3d.points.tobytes(), number)
     if getattr(data, "pose_labels", None) is not None:

@@ -1,4 +1,4 @@
-"""Human pose with a stacked hourglass: from a joints file and images to landmarks on the images."""
+"""Human pose estimation with a stacked hourglass: from images and a joints file to predicted landmarks."""
 
 from pose.annotations import AnnotationError, Annotations, read_annotations, write_annotations
 from pose.augmentation import Augmentation

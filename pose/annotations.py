@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pose.joints_file import FARTHEST, is_number, joints_line, leaves_folder, read_table
+from pose.joints_file import MAX_COORDINATE, is_number, joints_line, leaves_folder, read_table
 from pose.runtime.errors import DataError, ExistsError, MissingError
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 from pose.runtime.findings import raise_errors
 from pose.skeleton import KINECT20, skeleton_of
 
@@ -19,7 +19,7 @@ MAX_FAULTS_SHOWN = 20
 
 
 class AnnotationError(DataError):
-    """A joints file with faults. `faults` has one message for each: file, line, what is wrong, what to do."""
+    """A joints file has faults. `faults` holds a message for each: file, line, what is wrong, what to do."""
 
     what = "joints file"
 
@@ -27,18 +27,18 @@ class AnnotationError(DataError):
         self.faults = faults
         shown = faults[:MAX_FAULTS_SHOWN]
         more = [f"… and {len(faults) - len(shown)} more"] if len(faults) > len(shown) else []
-        hint = ["python -m pose.check looks at the rest of the data, too"] if len(faults) > 1 else []
+        hint = ["python -m pose.check also checks the rest of the data"] if len(faults) > 1 else []
         super().__init__("\n".join([f"{len(faults)} fault(s) in the {self.what}:", *shown, *more, *hint]))
 
 
 class Annotations(Mapping):
-    """The dictionary {image_path: [(x, y), …]}, read-only, kept in one array so that a million images fit.
+    """A read-only dictionary {image_path: [(x, y), …]}, stored in one array so that a million images fit.
 
-    paths: list of M str, in the order of the file.
-    landmarks: (M, K, 2) float64, x then y, image px, NaN where not labelled; (0, 0) is not labelled either.
-    source, lines: the joints file and the line (M,) of each image in it, for messages; None where there is none.
-    skeleton: whose joints these are, in their order; by default KINECT20 for 20 joints, and joints without names for
-        any other number. Raises DataError where it has another number of joints than the landmarks.
+    paths: list of M str, in file order.
+    landmarks: (M, K, 2) float64, x then y, image px, NaN where not labelled; (0, 0) counts as not labelled.
+    source, lines: the joints file and the line (M,) of each image in it, for messages; None if there is no file.
+    skeleton: which joints these are, in their order; by default KINECT20 for 20 joints, and unnamed joints for any
+        other number. Raises DataError if it has a different number of joints than the landmarks.
     """
 
     def __init__(self, paths, landmarks, source=None, lines=None, skeleton=None):
@@ -72,11 +72,11 @@ class Annotations(Mapping):
         return Annotations([self.paths[i] for i in rows], self.landmarks[rows], self.source, lines, self.skeleton)
 
     def name(self, row):
-        """What to call the image of this row in a message."""
+        """The image of this row as messages name it."""
         return f"{self.paths[row]} ({self.place(row)})"
 
     def place(self, row):
-        """Where a person finds this row, for messages."""
+        """Where to find this row: file and line, for messages."""
         if self.lines is None:
             return f"row {row} of the annotations"
         return f"{self.source}, line {self.lines[row]}"
@@ -85,7 +85,7 @@ class Annotations(Mapping):
 def as_annotations(annotations):
     """Any {image_path: [(x, y), …]} as `Annotations`.
 
-    Raises DataError where an image has another number of joints.
+    Raises DataError if images differ in their number of joints.
     """
     if isinstance(annotations, Annotations):
         return annotations
@@ -94,7 +94,7 @@ def as_annotations(annotations):
     try:
         landmarks = [np.array(points, np.float64) for points in annotations.values()]
     except (TypeError, ValueError):
-        raise DataError("landmarks are numbers, (x, y) px a joint, NaN where not labelled") from None
+        raise DataError("landmarks must be numbers: (x, y) px per joint, NaN where not labelled") from None
     shapes = {points.shape for points in landmarks}
     if len(shapes) > 1:
         raise DataError(f"every image needs landmarks (K, 2) of the same K joints, found {sorted(shapes)}")
@@ -102,7 +102,7 @@ def as_annotations(annotations):
 
 
 def fingerprint(annotations):
-    """A number that tells images and labels from others."""
+    """A checksum of the image names and the labels."""
     names = "\n".join(annotations.paths).encode("utf-8", "surrogateescape")
     return zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))
 
@@ -111,11 +111,11 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
     """The labels of a joints file.
 
     joints_txt: path of the text file (UTF-8; format at the top of `pose.joints_file`).
-    image_dir: the folder that the image names are relative to. Without it no image is looked for and the names
-        stand for the paths: landmarks alone are enough to recognise activity.
-    skeleton: whose joints the file holds, in its order.
-    Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels a joint, (nan, nan) where not labelled.
-    Raises AnnotationError with *all* faults of the file, MissingError where the file or folder is missing.
+    image_dir: the folder that the image names are relative to. Without it no image is looked for and the names serve
+        as paths: landmarks alone are enough for activity recognition.
+    skeleton: the joints in the file, in file order.
+    Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels per joint, (nan, nan) where not labelled.
+    Raises AnnotationError with *all* faults of the file, MissingError if the file or the folder is missing.
     """
     joints_txt = Path(joints_txt)
     if image_dir is not None and not Path(image_dir).is_dir():
@@ -130,7 +130,7 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
 
 
 def _missing_images(table, paths, rows, image_dir):
-    """Findings about those of the rows whose path is no file, or leads out of the folder by a link."""
+    """Findings about rows whose path is not a file, or leads out of the folder through a link."""
     real = os.path.realpath(image_dir)
 
     @cache
@@ -149,8 +149,8 @@ def _missing_images(table, paths, rows, image_dir):
             todo = "correct the name, add the image or remove the line"
             missing.append(table.finding("error", "missing", f"there is no image {path}", todo, row))
         elif not inside(os.path.dirname(path)) or (linked and not inside(path)):
-            todo = "copy the image there, or give the folder that holds them all"
-            what = f"{path} leads out of the image folder by a link"
+            todo = "copy the image into it, or pass the folder that holds them all"
+            what = f"{path} leads out of the image folder through a link"
             elsewhere.append(table.finding("error", "name", what, todo, row))
     if len(missing) == len(table) > 1:
         what = f"none of its {len(table)} images is in {image_dir}"
@@ -161,11 +161,11 @@ def _missing_images(table, paths, rows, image_dir):
 def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
     """Writes {image_path: landmarks (K, 2) in image px} as a joints file that `read_annotations` reads back.
 
-    image_dir: paths are written relative to this folder; without it they must be so already.
-    NaN landmarks are written as `nan nan`, others with three decimals. The first line names the joints of `Annotations`
-    whose skeleton is not the default one: the file is then read with that skeleton only.
-    Raises ExistsError where the file exists and `overwrite` is false, DataError for a name that could not be
-    read back or lies outside `image_dir`.
+    image_dir: paths are written relative to this folder; without it they must already be relative.
+    NaN landmarks are written as `nan nan`, others with three decimals. If the `Annotations` have another skeleton than
+    the default, the first line names its joints, and the file can be read with that skeleton only.
+    Raises ExistsError if the file exists and `overwrite` is false, DataError for a name that could not be read back or
+    lies outside `image_dir`.
     """
     joints_txt, annotations = Path(joints_txt), as_annotations(annotations)
     if joints_txt.exists() and not overwrite:
@@ -177,16 +177,16 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
         if not _is_read_back(name):
             raise DataError(f"{name!r} cannot be the name of an image in a joints file; rename the image")
         if leaves_folder(name):
-            raise DataError(f"{name!r} would leave the image folder; pass image_dir, the folder that it lies in")
-        if not (abs(landmarks) < FARTHEST).all(where=~np.isnan(landmarks)):
-            raise DataError(f"{name!r} has a landmark that is infinite or beyond {FARTHEST:.0e} px; correct it")
+            raise DataError(f"{name!r} would leave the image folder; pass image_dir, the folder that it is in")
+        if not (abs(landmarks) < MAX_COORDINATE).all(where=~np.isnan(landmarks)):
+            raise DataError(f"{name!r} has a landmark that is infinite or beyond {MAX_COORDINATE:.0e} px; correct it")
         numbers = " ".join(f"{value:.3f}" for value in landmarks.ravel())
         lines.append(f"{name} {numbers}\n")
-    write_whole(joints_txt, "".join(lines))
+    write_atomically(joints_txt, "".join(lines))
 
 
 def _is_read_back(name):
-    """Whether a line that begins with this name is read back as one."""
+    """Whether this name survives writing and reading."""
     try:
         name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -198,8 +198,8 @@ def _is_read_back(name):
 
 
 def relative_name(path, folder):
-    """The name of a file below `folder`, with / between its parts. Raises DataError where it lies elsewhere."""
+    """The name of a file below `folder`, with / as separator. Raises DataError if it lies elsewhere."""
     name = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
     if name.split(os.sep)[0] == "..":
-        raise DataError(f"{path} does not lie in {folder}; give the folder that holds all images")
+        raise DataError(f"{path} is not in {folder}; pass the folder that holds all images")
     return Path(name).as_posix()

@@ -1,4 +1,4 @@
-"""Random changes of a training sample: the crop's place, size and turn, mirroring, and the light."""
+"""Augmentation of a training sample: the crop's position, size and rotation, mirroring, and lighting."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,37 +10,37 @@ from torch.utils.data import Dataset
 
 from pose.runtime.settings import check
 
-GREY = np.array([0.299, 0.587, 0.114])  # how bright red, green and blue look (ITU-R BT.601)
+GREY = np.array([0.299, 0.587, 0.114])  # luma weights of red, green and blue (ITU-R BT.601)
 
 
-# The epoch of the training that is fetching a sample, whatever wraps the data set; None outside of any training.
+# The epoch of the training that fetches a sample, whatever wraps the data set; None outside of training.
 EPOCH = ContextVar("epoch", default=None)
 
 
 class AugmentedDataset(Dataset):
-    """A data set whose samples change with the epoch: that of the training, else the one that `set_epoch` says."""
+    """A data set whose samples change with the epoch: that of the training, else the one given to `set_epoch`."""
 
     def __init__(self):
         self._epoch = torch.zeros((), dtype=torch.int64)
 
     @property
     def epoch(self):
-        """The number that, with the seed and the index, fixes a sample's augmentation."""
+        """With the seed and the index, determines a sample's augmentation."""
         epoch = EPOCH.get()
         return int(self._epoch) if epoch is None else epoch
 
     def set_epoch(self, epoch):
-        """Another epoch, other augmentations, also in processes that load samples already."""
+        """Switches to the augmentations of another epoch, also in loading processes that are already running."""
         self._epoch.share_memory_().fill_(epoch)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training crop may differ from the labelled one.
+    """The ranges of a training crop's random changes.
 
     scale: the crop's side changes by a factor of 1 ± scale.
-    rot: it turns by up to ± rot degrees, in `rot_share` of the samples.
-    shift: its middle moves by up to ± shift of its side, along x and along y.
+    rot: it is rotated by up to ± rot degrees, in `rot_share` of the samples.
+    shift: its center moves by up to ± shift of its side, along x and along y.
     mirror: the share of samples mirrored left to right.
     light: brightness, contrast and saturation change by a factor of 1 ± light.
     """
@@ -56,7 +56,7 @@ class Augmentation:
         check(self, not_negative=("rot", "shift"), shares=("rot_share", "mirror"), below_one=("scale", "light"))
 
     def move_box(self, center, scale, rng):
-        """A randomly moved crop: center (..., 2) px, scale (...), rot in degrees; several crops move alike."""
+        """A randomly moved crop: center (..., 2) px, scale (...), rot in degrees; several crops move together."""
         side = 200 * np.asarray(scale)[..., None]
         center = center + rng.uniform(-self.shift, self.shift, 2) * side
         scale = scale * (1 + rng.uniform(-self.scale, self.scale))
@@ -64,9 +64,9 @@ class Augmentation:
         return center, scale, rot
 
     def change_light(self, image, rng):
-        """The image (..., W, 3) uint8 RGB under another light: brightness, contrast about its mean, then saturation.
+        """The image (..., W, 3) uint8 RGB with other lighting: brightness, contrast about its mean, then saturation.
 
-        All three are affine in the colour, so one 3 × 4 matrix does them at once.
+        All three are affine in the colour, so one 3 × 4 matrix applies them together.
         """
         brightness, contrast, saturation = rng.uniform(1 - self.light, 1 + self.light, 3)
         rows = image.reshape(-1, *image.shape[-2:])
@@ -77,6 +77,8 @@ class Augmentation:
 
     @property
     def reach(self):
-        """The side of the square around the labelled crop's middle that no augmented crop leaves, in crop sides."""
+        """The side of the square around the labelled crop's center that contains every augmented crop, in crop
+        sides.
+        """
         turn = np.radians(min(self.rot, 45))
         return (1 + self.scale) * (np.cos(turn) + np.sin(turn)) + 2 * self.shift

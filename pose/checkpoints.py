@@ -1,4 +1,4 @@
-"""Weights on disk, in safetensors: no pickle, and a file is whole or not there at all."""
+"""Checkpoints: weights on disk in safetensors, without pickle, written atomically."""
 
 import json
 import os
@@ -9,41 +9,41 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from pose.hourglass import StackedHourglass
-from pose.runtime.ctrl_c import interrupted_later
+from pose.runtime.ctrl_c import defer_ctrl_c
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError, FileError, MissingError
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 from pose.skeleton import KINECT20, Skeleton
 
 
 def save_tensors(path, tensors, about):
     """Writes {name: tensor} and a JSON-able dictionary `about`; a kill at any moment leaves the old or the new file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, save(tensors, metadata={"about": json.dumps(about)}))
+    write_atomically(path, save(tensors, metadata={"about": json.dumps(about)}))
 
 
 def load_tensors(path):
     """{name: tensor} and `about` of a file from `save_tensors`. Raises MissingError and DataError."""
     if not isinstance(path, (str, os.PathLike)):
-        raise DataError(f"expected the path of a checkpoint, not {path!r:.80}; is there no training yet?")
+        raise DataError(f"expected the path of a checkpoint, not {path!r:.80}; has nothing been trained yet?")
     path = Path(path)
     if not path.is_file():
         raise MissingError(f"{path}: there is no such checkpoint; train one first or check the path")
     try:
-        with interrupted_later(), safe_open(path, framework="pt") as file:
+        with defer_ctrl_c(), safe_open(path, framework="pt") as file:
             about = dict(json.loads((file.metadata() or {})["about"]))
             return {name: file.get_tensor(name).clone() for name in file.keys()}, about  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
-        raise DataError(f"{path}: is not a checkpoint of this project, or damaged ({error})") from None
+        raise DataError(f"{path}: is not a checkpoint of this project, or is damaged ({error})") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 
 
-def filled(path, build, tensors):
-    """The model that `build()` makes, with the weights {name: tensor} of the file `path`, in evaluation mode.
+def with_weights(path, build, tensors):
+    """The model from `build()` with the weights {name: tensor} of the file `path`, in evaluation mode.
 
-    It takes no more memory than the weights, whatever the settings ask for: it is built without memory of its own.
-    Raises DataError where settings and weights do not fit each other.
+    It is built on the meta device, so it takes no more memory than the weights, whatever the settings ask for.
+    Raises DataError if settings and weights do not fit each other.
     """
     try:
         with torch.device("meta"):
@@ -54,12 +54,12 @@ def filled(path, build, tensors):
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{path}: its settings and its weights do not fit each other ({reason}); is it of another version?"
+            f"{path}: its settings and its weights do not fit each other ({reason}); was it written by another version?"
         ) from None
 
 
 def save_model(path, model, **about):
-    """Writes a `StackedHourglass`: its weights, its settings, and whatever JSON-able `about` says of its training."""
+    """Writes a `StackedHourglass`: its weights, its settings, and JSON-able metadata `about` its training."""
     if not isinstance(model, StackedHourglass):
         raise DataError(
             f"expected a StackedHourglass, not a {type(model).__name__}; har.save_model writes a recogniser"
@@ -68,7 +68,7 @@ def save_model(path, model, **about):
 
 
 def as_json(settings):
-    """A model's settings with the skeleton as a dictionary."""
+    """A model's settings with the skeleton as a dictionary, for JSON."""
     return settings | {"skeleton": settings["skeleton"].settings()}
 
 
@@ -80,20 +80,20 @@ def from_json(settings):
 def load_model(path, device="cpu"):
     """The `StackedHourglass` of a file from `save_model`, in evaluation mode; `model.about` is what was saved with it.
 
-    Raises MissingError, and DataError where the file is something else.
+    Raises MissingError, and DataError if the file is something else.
     """
     tensors, about = load_tensors(path)
     if about.get("kind") != "hourglass":
         kind = about.get("kind", "a training to resume")
-        raise DataError(f"{path}: holds no hourglass but: {kind}; give best.safetensors of a pose training")
+        raise DataError(f"{path}: holds no hourglass but: {kind}; pass best.safetensors of a pose training")
     tensors = renamed(tensors)
-    model = filled(path, lambda: hourglass_of(_settings(about), tensors), tensors)
+    model = with_weights(path, lambda: hourglass_of(_settings(about), tensors), tensors)
     model.about = about
     return model.to(chosen_device(device), memory_format=torch.channels_last)
 
 
 def hourglass_of(settings, tensors):
-    """A `StackedHourglass` with these settings; DataError where there are fewer weights than stacks."""
+    """A `StackedHourglass` with these settings; DataError if there are fewer weights than stacks."""
     if settings["num_stacks"] > len(tensors):
         raise DataError(f"{settings['num_stacks']} stacks of {len(tensors)} weights")
     if not (settings["inp_res"] is None or isinstance(settings["inp_res"], int)):
@@ -101,7 +101,7 @@ def hourglass_of(settings, tensors):
     return StackedHourglass(**settings)
 
 
-# Version 0.1 kept the joints' names and the input size beside the settings, and called `trained_joints` `learnt`.
+# Version 0.1 stored the joint names and the input size outside the settings, and called `trained_joints` `learnt`.
 
 
 def _settings(about):
@@ -114,7 +114,7 @@ def _settings(about):
 
 
 def renamed(tensors):
-    """{name: tensor} of a hourglass of version 0.1 under today's names."""
+    """{name: tensor} with the names of version 0.1 replaced by the current ones."""
     return {
         name.replace("learnt", "trained_joints"): tensor.bool() if name.endswith("learnt") else tensor
         for name, tensor in tensors.items()

@@ -1,7 +1,7 @@
-"""clips.csv: which images are a clip of which person and action.
+"""clips.csv: which images form a clip, of which person and action.
 
-One clip a line under the header `clip,subject,action,first_image,last_image`; a clip is every image from first to
-last, both included, in the order of the joints file.
+One clip per line under the header `clip,subject,action,first_image,last_image`; a clip is every image from first to
+last, inclusive, in the order of the joints file.
 """
 
 import csv
@@ -12,25 +12,25 @@ from pathlib import Path, PurePosixPath
 
 from pose.annotations import AnnotationError, as_annotations, relative_name
 from pose.runtime.errors import DataError
-from pose.runtime.files import encoding_of, open_text, write_whole
+from pose.runtime.files import encoding_of, open_text, write_atomically
 from pose.runtime.findings import Finding, raise_errors
 
 COLUMNS = ("clip", "subject", "action", "first_image", "last_image")
 
 
 class ClipError(AnnotationError):
-    """A clips file with faults. `faults` has one message for each: file, line, what is wrong, what to do."""
+    """A clips file has faults. `faults` holds a message for each: file, line, what is wrong, what to do."""
 
     what = "clips file"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Consecutive images of one person in one action.
+    """Consecutive images of one person performing one action.
 
-    name, subject, action: as in the file. recording: the images' folder; where all images lie in one folder nothing
-    tells recordings apart, and each clip is its own.
-    first, last: rows of the annotations, both included; first_image, last_image: what these rows show.
+    name, subject, action: as in the file. recording: the images' folder; if all images are in one folder, each
+        clip counts as a recording of its own.
+    first, last: rows of the annotations, inclusive; first_image, last_image: the images of these rows.
     """
 
     name: str
@@ -56,11 +56,11 @@ def read_clips(clips_csv, annotations, image_dir=None):
 
     clips_csv: path of the file, `clip,subject,action,first_image,last_image`; see data/README.md.
     annotations: what `read_annotations` or `predict_annotations` gave for the images.
-    image_dir: the folder that the file's image names are relative to; None where the annotations were read without.
-    Returns a list of `Clip`, in the file's order.
+    image_dir: the folder that the file's image names are relative to; None if the annotations were read without.
+    Returns a list of `Clip`, in file order.
     Raises MissingError, and ClipError with *all* faults: an image that does not exist, a last image before the
-    first, clips that share images or cross recordings, an empty field, two clips of one name, a clip of one image,
-    and an action that only one of several subjects performs, which nobody else could be tested on.
+    first, clips that share images or cross recordings, an empty field, a duplicate clip name, a clip of one image, and
+    an action that only one of several subjects performs, since nobody else could be tested on it.
     """
     (clips,), findings = parse_clips(clips_csv, [as_annotations(annotations).paths], image_dir)
     raise_errors(findings + untrainable(clips, clips_csv), ClipError)
@@ -71,9 +71,9 @@ def parse_clips(clips_csv, sets, image_dir=None):
     """The clips of a file, and what is wrong with it.
 
     sets: lists of paths of images, one for each joints file that the clips may belong to; image_dir: the folder that
-        the names in the file are relative to, None where the paths are such names.
-    Returns for each set {line: `Clip`}, in the file's order and with rows of that set, and a list of findings. A line
-    with a fault gives no clip. Raises MissingError and FileError.
+        the names in the file are relative to, None if the paths are those names.
+    Returns for each set {line: `Clip`}, in file order and with rows of that set, and a list of findings. A line
+    with a fault yields no clip. Raises MissingError and FileError.
     """
     rows, findings = _rows_of_file(clips_csv)
     images_of = [_Images(paths, image_dir) for paths in sets]
@@ -89,7 +89,7 @@ def parse_clips(clips_csv, sets, image_dir=None):
                 clips[line] = clip
     if rows and not any(fields["first_image"] in images for _, fields in rows for images in images_of):
         line, fields = rows[0]
-        what = f"first_image {fields['first_image']!r} is no image of the joints file, nor is that of any other clip"
+        what = f"first_image {fields['first_image']!r} is not an image of the joints file, nor is any other clip's"
         todo = "is image_dir the same for both, and does the clips file belong to it?"
         findings = [_finding(clips_csv, line, "clip-range", what, todo)]
     overlaps = dict.fromkeys(one for clips in clips_of for one in _overlaps(clips, clips_csv))
@@ -101,7 +101,7 @@ def _finding(clips_csv, line, kind, what, todo):
 
 
 def _rows_of_file(clips_csv):
-    """(line, {column: text without blanks around it}) of each clip of the file, and findings about all of it."""
+    """(line, {column: stripped text}) of each clip, and findings about the file as a whole."""
     if encoding_of(clips_csv, "clips file").startswith("utf-16"):
         return [], [_finding(clips_csv, None, "encoding", "is saved as UTF-16", "save it as comma-separated UTF-8")]
     with open_text(clips_csv, "clips file", newline="") as file:
@@ -115,21 +115,23 @@ def _rows_of_file(clips_csv):
                     todo = "it has semicolons between the columns: write commas"
                 return [], [_finding(clips_csv, 1, "clip", f"lacks {', '.join(missing)}", todo)]
             for row in reader:
-                if "\n" in "".join([*row.pop(None, []), *row.values()]):  # it has swallowed the lines that follow
+                if "\n" in "".join(
+                    [*row.pop(None, []), *row.values()]
+                ):  # an open quotation mark swallowed the following lines
                     raise csv.Error
                 line = reader.line_num
                 rows.append((line, {column: row[column].strip() for column in COLUMNS}))
         except csv.Error:
             what = "a quotation mark is not closed on its line"
             return [], [_finding(clips_csv, line + 1, "clip", what, "correct it")]
-    return rows, [] if rows else [_finding(clips_csv, 1, "clip", "holds no clip", "add some, or remove the file")]
+    return rows, [] if rows else [_finding(clips_csv, 1, "clip", "contains no clip", "add some, or remove the file")]
 
 
 def _wrong_fields(fields, line_of):
     """Faults (kind, what, todo) of a clip's fields alone; line_of: the lines of the clips before it, by name."""
     wrong = [("clip", f"{column} is empty", "fill it in") for column in COLUMNS if not fields[column]]
     if any("\udc80" <= character <= "\udcff" for character in "".join(fields.values())):
-        wrong.append(("clip", "holds characters that are not UTF-8", "save the file as UTF-8"))
+        wrong.append(("clip", "contains characters that are not UTF-8", "save the file as UTF-8"))
     if fields["clip"] in line_of:
         what = f"the clip {fields['clip']!r} is already on line {line_of[fields['clip']]}"
         wrong.append(("clip", what, "rename one"))
@@ -153,16 +155,16 @@ class _Images:
         columns = [column for column in ("first_image", "last_image") if fields[column]]
         missing = [column for column in columns if fields[column] not in self]
         if missing or len(columns) < 2:
-            what = "{} {!r} is no image of the joints file"
+            what = "{} {!r} is not an image of the joints file"
             return [("clip-range", what.format(column, fields[column]), "correct the name") for column in missing]
         ends = [PurePosixPath(fields[column]) for column in columns]
         first, last = (self.row_of[end] for end in ends)
         if last < first:
             what = f"last_image {fields['last_image']!r} comes before first_image"
-            return [("clip-range", what, "exchange them")]
+            return [("clip-range", what, "swap them")]
         if ends[0].parent != ends[1].parent:
             what = f"the clip goes from the folder {ends[0].parent} to {ends[1].parent}"
-            return [("clip-range", what, "a clip is of one recording, so divide it")]
+            return [("clip-range", what, "a clip belongs to one recording, so split it")]
         recording = fields["clip"] if self.one_folder else str(ends[0].parent)
         images = self.paths[first], self.paths[last]
         return Clip(fields["clip"], fields["subject"], fields["action"], recording, first, last, *images)
@@ -175,7 +177,7 @@ def _overlaps(clips, clips_csv):
         if other and clip.first <= other.last:
             shared = min(clip.last, other.last) - clip.first + 1
             what = f"the clip {clip.name!r} shares {shared} image(s) with {other.name!r} of line {other_line}"
-            todo = "shorten one, for an image belongs to one action"
+            todo = "shorten one, since an image belongs to one action"
             findings.append(_finding(clips_csv, line, "clip-overlap", what, todo))
         if not other or clip.last > other.last:
             other_line, other = line, clip
@@ -184,7 +186,7 @@ def _overlaps(clips, clips_csv):
 
 def untrainable(clips, clips_csv):
     """Findings about {line: `Clip`} that no recogniser can be trained and tested on: clips of a single image, and
-    actions of one subject only, unless all clips are that person's."""
+    actions of a single subject, unless all clips are of that person."""
     findings, subjects, first_line = [], defaultdict(set), {}
     for line, clip in clips.items():
         if len(clip) == 1:
@@ -206,26 +208,26 @@ def write_clips(clips_csv, rows):
     """Writes rows of (clip, subject, action, first_image, last_image) under their header."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-    write_whole(clips_csv, text.getvalue())
+    write_atomically(clips_csv, text.getvalue())
 
 
 def actions_of(clips):
-    """The names of the actions, sorted; a class is its place in this list."""
+    """The names of the actions, sorted; a class is the index in this list."""
     return sorted({clip.action for clip in clips})
 
 
 def find_clips(joints_txt, annotations, image_dir=None):
-    """`read_clips` of the clips.csv beside a joints file; an empty list where there is none."""
+    """`read_clips` of the clips.csv next to a joints file; an empty list if there is none."""
     clips_csv = Path(joints_txt).with_name("clips.csv")
     return read_clips(clips_csv, annotations, image_dir) if clips_csv.exists() else []
 
 
 def divide_clips(clips, annotations, valid):
-    """(train, valid): the clips whose images are in the validation set of the pose, and the others.
+    """(train, valid): the clips split so that valid are those whose images are in the pose validation set.
 
-    annotations: those that the clips' rows count in; valid: the `Annotations` that `pose.prepare` put aside.
-    So the people on whom the recogniser is tested have not been seen by the hourglass either.
-    Raises DataError where the two name their images differently, or the division has a subject on both sides.
+    annotations: those that the clips' rows refer to; valid: the validation `Annotations` of the pose split.
+    The people that the recogniser is tested on are then new to the hourglass, too.
+    Raises DataError if the two name their images differently, or a subject would be on both sides.
     """
     aside = set(valid.paths)
     if clips and aside.isdisjoint(annotations.paths):
@@ -237,7 +239,7 @@ def divide_clips(clips, annotations, valid):
     if both or (clips and not (train and valid)):
         what = f"{', '.join(sorted(both))} on both sides" if both else "all clips on one side"
         raise DataError(
-            f"the division of the images has {what}: they were divided without these clips, or the clips cover few of "
-            "them; prepare them again"
+            f"the split of the images has {what}: they were split without these clips, or the clips cover few of "
+            "them; split them again"
         )
     return train, valid

@@ -1,4 +1,4 @@
-"""`Generic`: annotations and images as the samples `(image, heatmaps, info)` that the hourglass learns from."""
+"""`Generic`: a data set of samples `(image, heatmaps, info)` for the hourglass, from annotations and images."""
 
 import warnings
 import zlib
@@ -29,13 +29,13 @@ from pose.runtime.errors import DataError
 from pose.runtime.image_cache import cached_picture
 
 ON_BAD_IMAGE = ("raise", "skip")
-NAMED = 8  # images in a message about more
+MAX_NAMED = 8  # images listed in a message
 
 
 class Samples(AugmentedDataset):
-    """What `Generic` and `ShardedGeneric` share: how a sample is made of a picture and its landmarks.
+    """The common base of `Generic` and `ShardedGeneric`: makes a sample from a picture and its landmarks.
 
-    count: images; skeleton: whose joints the landmarks are. The other arguments are those of `Generic`.
+    count: number of images; skeleton: of the landmarks. The other arguments are those of `Generic`.
     """
 
     def __init__(self, count, skeleton, is_train, inp_res, out_res, sigma, augmentation, seed, on_bad_image):
@@ -52,17 +52,17 @@ class Samples(AugmentedDataset):
 
     @property
     def unreadable(self):
-        """(M,) bool: the images that could not be read so far and were skipped."""
+        """(M,) bool: the images skipped so far because they could not be read."""
         return self.bad_images.found
 
     def shrink(self, scale):
-        """How many image px the labelled crop of this scale has along a side for each of its own; 1 without labels."""
+        """How many image px, along a side, one px of the labelled crop of this scale covers; 1 without labels."""
         return PIXELS_PER_SCALE * scale / self.inp_res if np.isfinite(scale) else 1.0
 
     def sample(self, index, path, picture, landmarks, center, scale):
         """The sample `(image, heatmaps, info)` of a `Picture` and the person in it.
 
-        landmarks (K, 2), center (2,) and scale: image px; without a scale the picture is shown whole.
+        landmarks (K, 2), center (2,) and scale: image px; if scale is NaN the crop is the whole picture.
         """
         if not np.isfinite(scale):
             center, scale = whole_image_box(picture.width, picture.height)
@@ -94,47 +94,48 @@ class Samples(AugmentedDataset):
         return image, landmarks_to_heatmaps(tpts, self.out_res, self.sigma), info
 
     def unreadable_sample(self, index, path):
-        """What stands for an image that cannot be read, where none may be left out: black, without label or place."""
+        """The placeholder for an unreadable image where none may be left out: black, without label or position."""
         nothing = np.full((len(self.skeleton), 2), np.nan)
         image, heatmaps, info = self.sample(index, path, NO_PICTURE, nothing, np.nan, np.nan)
         return image, heatmaps, info | {"center": info["center"] * np.nan, "scale": np.float32(np.nan)}
 
 
 class Generic(Samples):
-    """Samples `(image, heatmaps, info)` of any images with landmarks.
+    """A data set of samples `(image, heatmaps, info)` from any images with landmarks.
 
     image: (3, inp_res, inp_res) float32, RGB in 0 … 1.
-    heatmaps: (K, out_res, out_res) float32, a Gaussian of height 1 a joint; zero where the joint is not labelled or
+    heatmaps: (K, out_res, out_res) float32, a Gaussian of height 1 per joint; zero where the joint is not labelled or
         lies outside the crop.
     info: a dictionary of numpy arrays and plain values
         index       int, the row in the annotations
-        center      (2,) float32, the crop's middle in the image, px
+        center      (2,) float32, the crop's center in the image, px
         scale       () float32, the crop's side / 200 px
         pts         (K, 2) float64, landmarks in the image, px, NaN where not labelled
         tpts        (K, 2) float32, the same in the heatmap, heatmap px
         inp_res, out_res   int, px
-        rot         () float32, the crop's turn in degrees, counter-clockwise
+        rot         () float32, the crop's rotation in degrees, counter-clockwise
         img_paths   str
-        Where the sample was mirrored, pts and center are those of the mirrored image.
+        If the sample is mirrored, pts and center are those of the mirrored image.
 
-    annotations: {image_path: [(x, y), …]}, from `read_annotations` or any dictionary like it; its skeleton is theirs.
-    is_train: augment as `augmentation` says; in evaluation the crop is the box of the landmarks itself.
+    annotations: {image_path: [(x, y), …]}, from `read_annotations` or any similar dictionary; they set the skeleton.
+    is_train: augment according to `augmentation`; otherwise the crop is exactly the landmarks' box.
     inp_res, out_res: sides of the input and of the heatmaps, px; out_res is a quarter of inp_res unless given.
     sigma: the Gaussian's standard deviation in heatmap px.
-    seed: with the epoch (`set_epoch`) and the index it fixes a sample's augmentation, whatever the number of workers.
-    cache_dir: a folder that keeps the decoded part of each image around the person, or None. The samples are the same;
-        from the second epoch on they come sooner. It grows by up to 2 MB an image (at 256 px), an image without label
-        whole.
-    on_bad_image: what to do where an image cannot be read (any more): "raise" an ImageError that names it and its line,
-        or "skip" it: the next one stands in while training, and in evaluation it does not count; see `unreadable`.
-    An image without any label is shown whole.
+    seed: with the epoch (`set_epoch`) and the index it determines a sample's augmentation, whatever the number of
+        workers.
+    cache_dir: a folder for caching the decoded part of each image around the person, or None. The samples are the same,
+        but load faster from the second epoch on. It grows by up to 2 MB per image (at 256 px; an image without label
+        is stored whole).
+    on_bad_image: what to do if an image cannot be read (any more): "raise" an ImageError that names it and its line,
+        or "skip" it: the next one replaces it in training, and in evaluation it does not count; see `unreadable`.
+    The crop of an image without any label is the whole image.
     """
 
     def __init__(self, annotations, is_train=True, inp_res=256, out_res=None, sigma=1.0, augmentation=None,
                  seed=0, cache_dir=None, on_bad_image="raise"):  # fmt: skip
         self.annotations = as_annotations(annotations)
         if not len(self.annotations):
-            raise DataError("the data set is empty: the annotations hold no image")
+            raise DataError("the data set is empty: the annotations have no images")
         skeleton = self.annotations.skeleton
         super().__init__(
             len(self.annotations), skeleton, is_train, inp_res, out_res, sigma, augmentation, seed, on_bad_image
@@ -168,15 +169,15 @@ class Generic(Samples):
 
     @property
     def fingerprint(self):
-        """A number that tells these images and labels from others."""
+        """A checksum of the image names and the labels."""
         return fingerprint(self.annotations)
 
     def name(self, row):
-        """What to call an image in a message."""
+        """The image of this row as messages name it."""
         return self.annotations.name(row)
 
     def _picture(self, path, center, scale):
-        """The `Picture` of one image: where somebody is labelled, at the resolution that the crop needs."""
+        """The `Picture` of one image: the part around the labelled person, at the resolution that the crop needs."""
         shrink = self.shrink(scale)
         if self.cache_dir is None:
             return read_picture(path, shrink)
@@ -190,9 +191,9 @@ class Generic(Samples):
 
 
 class BadImages:
-    """What to do with images that cannot be read: raise, or remember them for all processes that load samples.
+    """Handles images that cannot be read: raises, or records them for all loading processes.
 
-    count: images of the data set; on_bad_image: "raise" or "skip". `found` (count,) bool are those skipped so far.
+    count: images in the data set; on_bad_image: "raise" or "skip". `found` (count,) bool: those skipped so far.
     """
 
     def __init__(self, count, on_bad_image):
@@ -208,16 +209,16 @@ class BadImages:
         return self._found.numpy()
 
     def add(self, row, place, error):
-        """Raises the error of an image with its place, or remembers the image."""
+        """Raises the error of an image with its location, or records the image."""
         if self.on_bad_image == "raise":
-            raise ImageError(f"{place}: {error}; on_bad_image='skip' leaves such images out") from None
+            raise ImageError(f"{place}: {error}; on_bad_image='skip' leaves it out") from None
         self._found[row] = True
 
 
 def sources(data):
-    """The data sets of this project that `data` is made of, however they are wrapped.
+    """The data sets of this project within `data`, however they are wrapped.
 
-    It is one itself, or holds some in its attributes as `Subset` and `ConcatDataset` do, or classes of the user's own.
+    `data` is one itself, or holds some in attributes as `Subset`, `ConcatDataset` and user-defined classes do.
     """
     if isinstance(data, Samples):
         return [data]
@@ -227,12 +228,12 @@ def sources(data):
 
 
 def skeleton_in(data):
-    """The skeleton of a data set, wrapped or not; None where it holds none of this project."""
+    """The skeleton of a data set, wrapped or not; None if it contains none of this project's."""
     return next((source.skeleton for source in sources(data)), None)
 
 
 def check_data(model, data):
-    """Raises DataError where the samples of a data set are of other joints, or another size, than the model's."""
+    """Raises DataError if the samples of a data set differ from the model in their joints or size."""
     for source in sources(data):
         model.skeleton.check_same(source.skeleton, "the model", "the data")
         if model.inp_res not in (None, source.inp_res):
@@ -243,14 +244,14 @@ def check_data(model, data):
 
 
 def identify(data):
-    """A number that tells the samples of a data set, wrapped or not, from others."""
+    """A checksum that identifies the samples of a data set, wrapped or not."""
     rows = [list(map(int, rows)) for rows in [getattr(data, "indices", [])]]
     known = [source.fingerprint for source in sources(data)]
     return known[0] if isinstance(data, Samples) else zlib.crc32(repr((len(data), known, rows)).encode())
 
 
 def describe(data):
-    """A data set, wrapped or not, for people: how many samples it has, and from which files they come."""
+    """A human-readable description of a data set, wrapped or not: its number of samples and their source files."""
     files = [
         {
             "joints_file": str(getattr(source, "folder", None) or source.annotations.source or "(an array)"),
@@ -262,23 +263,23 @@ def describe(data):
 
 
 @contextmanager
-def skipped_images_told(*data_sets):
-    """At the end of the block, whatever ends it, a warning with the images that were skipped in it."""
+def warn_of_skipped_images(*data_sets):
+    """Warns of the images skipped in the block, even if an error ends it."""
     try:
         yield
     except BaseException:
-        if distributed.size() == 1:  # of several processes others may still wait for something else
-            _tell_skipped(data_sets)
+        if distributed.size() == 1:  # other processes may be waiting at another collective
+            _warn_of_skipped(data_sets)
         raise
-    _tell_skipped(data_sets)
+    _warn_of_skipped(data_sets)
 
 
-def _tell_skipped(data_sets):
+def _warn_of_skipped(data_sets):
     for data in chain.from_iterable(sources(data) or [data] for data in data_sets):
-        if not hasattr(data, "unreadable"):  # a data set of the user's own
+        if not hasattr(data, "unreadable"):  # a user-defined data set
             continue
         skipped = np.flatnonzero(distributed.any_of(data.unreadable))
         if len(skipped) and distributed.rank() == 0:
-            names = ", ".join(data.name(row) for row in skipped[:NAMED])
-            more = f" and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
+            names = ", ".join(data.name(row) for row in skipped[:MAX_NAMED])
+            more = f" and {len(skipped) - MAX_NAMED} more" if len(skipped) > MAX_NAMED else ""
             warnings.warn(f"skipped {len(skipped)} images that could not be read: {names}{more}", stacklevel=4)

@@ -1,4 +1,4 @@
-"""How good predicted landmarks are: PCK, AUC, the mean error, and the mean pose as a baseline."""
+"""Evaluation of predicted landmarks: PCK, AUC, mean error, and the mean pose as a baseline."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ ARMS = tuple(f"{side}_{joint}" for joint in ("elbow", "wrist", "hand") for side 
 
 
 def normalised_distances(predicted, labelled, skeleton=KINECT20):
-    """Distances between predictions and labels, as a share of the person's torso.
+    """Distances between predictions and labels, in torso lengths of the person.
 
     predicted, labelled: (N, K, 2), image px; NaN in `labelled` where there is no label.
     Returns (N, K): NaN where the joint, or an end of the torso (`skeleton.torso`), is not labelled; infinite where a
@@ -30,8 +30,8 @@ def normalised_distances(predicted, labelled, skeleton=KINECT20):
     """
     if np.shape(predicted) != np.shape(labelled) or np.shape(labelled)[-2:] != (len(skeleton), 2):
         raise DataError(
-            f"expected landmarks (N, {len(skeleton)}, 2) twice, got {np.shape(predicted)} and {np.shape(labelled)}; "
-            "those of Annotations are their .landmarks"
+            f"expected two arrays of landmarks (N, {len(skeleton)}, 2), got {np.shape(predicted)} and "
+            f"{np.shape(labelled)}; for Annotations pass .landmarks"
         )
     shoulder, hip = skeleton.torso_indices
     torso = np.linalg.norm(labelled[:, shoulder] - labelled[:, hip], axis=-1)
@@ -46,10 +46,10 @@ def _distances(predicted, labelled):
 
 
 def pck(distances, threshold):
-    """The share of labelled joints nearer than `threshold` torsos, (K,), from `normalised_distances` (N, K).
+    """PCK: the share of labelled joints within `threshold` torsos, (K,), from `normalised_distances` (N, K).
 
-    PCK of Yang and Ramanan, "Articulated Human Detection with Flexible Mixtures of Parts", PAMI 2013. NaN for a joint
-    that is labelled nowhere.
+    Yang and Ramanan, "Articulated Human Detection with Flexible Mixtures of Parts", PAMI 2013. NaN for a joint without
+    any label.
     """
     counted = ~np.isnan(distances)
     return _ratio((np.where(counted, distances, np.inf) <= threshold).sum(axis=0), counted.sum(axis=0))
@@ -86,11 +86,11 @@ def _ratio(part, whole):
 
 @dataclass(frozen=True)
 class PoseScores:
-    """PCK, AUC and mean error of one set of predictions, a value a joint, over labelled joints only.
+    """PCK, AUC and mean error of a set of predictions, per joint, over labelled joints only.
 
-    names: the K joints. counts: (K,) how many labels were scored (those of images with a labelled torso).
-    pck: {threshold: (K,)}. auc: (K,). error: (K,) px in the original image, over the joints that got a prediction.
-    loss: the mean loss of the images, where a model was evaluated.
+    names: the K joints. counts: (K,) the number of scored labels (in images with a labelled torso).
+    pck: {threshold: (K,)}. auc: (K,). error: (K,) px in the original image, over joints with a prediction.
+    loss: the mean loss over the images, if `evaluate` was given one.
     """
 
     names: tuple[str, ...]
@@ -101,7 +101,7 @@ class PoseScores:
     loss: float = float("nan")
 
     def mean(self, values, names=None):
-        """The mean of a value a joint over all labels of the joints `names` (all joints by default)."""
+        """The mean of per-joint values over all labels of the joints `names` (all joints by default)."""
         chosen = np.array([name in (names or self.names) for name in self.names]) & np.isfinite(values)
         if not chosen.any():
             return float("nan")
@@ -140,7 +140,7 @@ def score(predicted, labelled, skeleton=KINECT20):
 
 
 def mean_pose(train_landmarks, landmarks):
-    """The baseline that looks at no image: the mean training pose, put into each image's box.
+    """A baseline that sees no image: the mean training pose, placed into each image's box.
 
     train_landmarks: (M, K, 2) px; landmarks: (N, K, 2) px, of which only center and scale are used.
     Returns (N, K, 2) px.
@@ -161,12 +161,12 @@ def predict_heatmaps(model, image):
 
 
 def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=False):
-    """Landmarks (M, K, 2) float64 in px of the original images, and confidences (M, K), in the data set's order.
+    """Landmarks (M, K, 2) float64 in px of the original images, and confidences (M, K), in data set order.
 
-    dataset: any `Dataset` of samples as `Generic` gives them, unaugmented.
-    The model is moved to `device` (the GPU where there is one) and set to evaluation mode. Of an image that was skipped
+    dataset: any `Dataset` of unaugmented samples like those of `Generic`.
+    The model is moved to `device` (the GPU if there is one) and set to evaluation mode. For a skipped image
     (`on_bad_image`) the landmarks are NaN, and the confidences 0.
-    Raises DataError where the data set has other joints, or another size of images, than the model was trained with.
+    Raises DataError if the data set differs from the model's training in its joints or image size.
     """
     return _predict(model, dataset, batch_size, workers, device, bf16)[:2]
 
@@ -174,16 +174,15 @@ def predict_dataset(model, dataset, batch_size=32, workers=0, device=None, bf16=
 def evaluate(model, dataset, batch_size=32, workers=0, device=None, bf16=False, loss=None):
     """`PoseScores` of a model on any `Dataset` of unaugmented samples, in px of the original images.
 
-    loss: a function of the model's output and the samples' heatmaps, such as `heatmap_loss`; then its mean is scored,
-        too.
-    Raises DataError for an augmented data set, for shards, and what `predict_dataset` raises.
+    loss: a function of the model's output and the samples' heatmaps, such as `heatmap_loss`, whose mean is reported,
+    too. Raises DataError for an augmented data set and for shards, and whatever `predict_dataset` raises.
     """
     landmarks, _, labels, mean_loss = _predict(model, dataset, batch_size, workers, device, bf16, loss)
     return replace(score(landmarks, labels, skeleton_in(dataset) or model.skeleton), loss=mean_loss)
 
 
 def _predict(model, dataset, batch_size, workers, device, bf16, loss=None):
-    """Landmarks (M, K, 2), confidences (M, K), labels (M, K, 2), and the mean loss, NaN without a function for it."""
+    """Landmarks (M, K, 2), confidences (M, K), labels (M, K, 2), and the mean loss, NaN without a loss function."""
     _check(model, dataset)
     device = chosen_device(device)
     model = model.to(device, memory_format=torch.channels_last).eval()
@@ -194,7 +193,7 @@ def _predict(model, dataset, batch_size, workers, device, bf16, loss=None):
             outputs = model(to_device(images, device))
             if loss:
                 losses.append(len(images) * loss(outputs, to_device(heatmaps, device)))
-            found.append(heatmaps_to_landmarks(outputs[-1]))  # read at the end, so that no batch waits for the last
+            found.append(heatmaps_to_landmarks(outputs[-1]))  # read at the end: no batch waits for the last
         infos.append(info)
     places, confidence = (torch.cat(tensors).cpu().numpy() for tensors in zip(*found, strict=True))
     center, scale, rot, labels = (

@@ -1,4 +1,4 @@
-"""What computes the heatmaps in prediction: PyTorch, ONNX Runtime or OpenVINO, in full precision or less."""
+"""Inference backends (PyTorch, ONNX Runtime, OpenVINO) in full or reduced precision, and export to ONNX."""
 
 import warnings
 from copy import deepcopy
@@ -14,7 +14,7 @@ from pose.checkpoints import load_model
 from pose.hourglass import Bottleneck, StackedHourglass, check_images
 from pose.runtime.device import autocast, tuned
 from pose.runtime.errors import DataError, ExistsError, PackageError
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 
 PRECISIONS = {
     "torch": ("fp32", "tf32", "bf16"),
@@ -25,23 +25,23 @@ PACKAGES = {"onnx": "onnxruntime onnx onnxscript", "openvino": "openvino nncf", 
 
 
 def build_engine(model, inp_res, backend="torch", precision="fp32", device="cpu", samples=None):
-    """A function from crops to the heatmaps of a `StackedHourglass`'s last stack, with a copy of its weights.
+    """A function from crops to the heatmaps of a `StackedHourglass`'s last stack, using a copy of its weights.
 
     inp_res: the crops' side, px.
     backend: "torch" (any device); "onnx" (ONNX Runtime) or "openvino" (on the CPU).
-    precision: "fp32"; "tf32" of torch (matters on a GPU only); "bf16" of torch and openvino; "int8" of openvino, whose
-        ranges are those of
-    samples: (M, 3, inp_res, inp_res) float32, crops like those to come; 100 or more.
+    precision: "fp32"; "tf32" (torch; makes a difference on a GPU only); "bf16" (torch and openvino); "int8" (openvino),
+        with ranges calibrated on
+    samples: (M, 3, inp_res, inp_res) float32, 100 or more crops like those to be predicted.
     The function takes (N, 3, inp_res, inp_res) float32, RGB in 0 … 1, N ≥ 1, and returns (N, K, inp_res/4, inp_res/4)
-    float32. All are the same to 1e-4 in "fp32".
-    Raises DataError for another backend or precision, and for int8 without samples; PackageError where the backend is
+    float32. All backends agree to 1e-4 in "fp32".
+    Raises DataError for another backend or precision, and for int8 without samples; PackageError if the backend is
     not installed, with what to install.
     """
     if precision not in PRECISIONS.get(backend, ()):
         known = "; ".join(f"{name!r} in {', '.join(precisions)}" for name, precisions in PRECISIONS.items())
         raise DataError(f"there is no backend {backend!r} in {precision!r}, but: {known}")
     if precision == "int8" and samples is None:
-        raise DataError("int8 needs images like those to come, to measure ranges with: calibration=")
+        raise DataError("int8 needs images like those to be predicted, to measure its ranges: calibration=")
     network = _LastStack(fold_batch_norms(deepcopy(model).cpu().eval()))
     if backend == "torch":
         return _torch(network, precision, torch.device(device))
@@ -60,7 +60,7 @@ class _LastStack(nn.Module):
 
 
 def fold_batch_norms(model):
-    """Makes each batch norm that follows a convolution part of its weights, in place; only for evaluation."""
+    """Folds each batch norm that follows a convolution into its weights, in place; for evaluation only."""
     for unit in model.modules():
         if isinstance(unit, StackedHourglass):
             unit.conv1, unit.bn1 = fuse_conv_bn_eval(unit.conv1, unit.bn1), nn.Identity()
@@ -73,25 +73,25 @@ def fold_batch_norms(model):
 
 
 def export_onnx(model, path, inp_res=None, overwrite=False):
-    """Writes a `StackedHourglass`, or that of a checkpoint's path, as an ONNX file, for other programs.
+    """Writes a `StackedHourglass`, given as a model or a checkpoint's path, as an ONNX file for other programs.
 
-    inp_res: the side of its input, px; by default that of the checkpoint's training, else 256.
-    Its input `images` is (N, 3, inp_res, inp_res) float32, RGB in 0 … 1, N free; its output `heatmaps` those of the
-    last stack. Raises ExistsError, and PackageError where the packages for it are not installed.
+    inp_res: the side of its input, px; by default that of its training, else 256.
+    Its input `images` is (N, 3, inp_res, inp_res) float32, RGB in 0 … 1, with any N; its output `heatmaps` is that of
+    the last stack. Raises ExistsError, and PackageError if the packages for it are not installed.
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise ExistsError(f"{path} is there already; choose another name or pass overwrite=True")
+        raise ExistsError(f"{path} already exists; choose another name or pass overwrite=True")
     model = model if isinstance(model, nn.Module) else load_model(model)
     inp_res = inp_res or model.inp_res or 256
     check_images((1, 3, inp_res, inp_res))
-    write_whole(path, _onnx_bytes(_LastStack(fold_batch_norms(deepcopy(model).cpu().eval())), inp_res))
+    write_atomically(path, _onnx_bytes(_LastStack(fold_batch_norms(deepcopy(model).cpu().eval())), inp_res))
     return path
 
 
 def _torch(network, precision, device):
     network = network.to(device, memory_format=torch.channels_last)
-    if precision == "bf16":  # once here; autocast alone would convert them in each call
+    if precision == "bf16":  # once; autocast alone would convert them in each call
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(torch.bfloat16)
@@ -115,7 +115,7 @@ def _onnx_bytes(network, inp_res):
     _installed("onnxscript", "onnx")
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter, about itself
+        warnings.simplefilter("ignore")  # the exporter's warnings about its own code
         program = torch.onnx.export(
             network, (torch.rand(2, 3, inp_res, inp_res),), dynamo=True, dynamic_shapes={"images": {0: batch}},
             input_names=["images"], output_names=["heatmaps"], verbose=False,
@@ -126,7 +126,7 @@ def _onnx_bytes(network, inp_res):
 def _openvino(network, inp_res, precision, samples):
     openvino = _installed("openvino", "openvino")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the tracer: the checks of the images' shape are not traced
+        warnings.simplefilter("ignore")  # the tracer's: the checks of the images' shape are not traced
         graph = openvino.convert_model(
             network, input=[-1, 3, inp_res, inp_res], example_input=torch.rand(2, 3, inp_res, inp_res)
         )

@@ -1,13 +1,13 @@
-"""Landmarks to heatmaps and back: a Gaussian at the sub-pixel place, and the least-squares fit that finds it again."""
+"""Landmarks to heatmaps and back: a Gaussian at the sub-pixel position, and the least-squares fit that recovers it."""
 
 import torch
 
-WINDOW = 3  # the fit looks at (2·3 + 1)² pixels around the highest one
+WINDOW = 3  # the fit uses (2·3 + 1)² pixels around the highest one
 FIT_STEPS = 3
 
 
 def landmarks_to_heatmaps(landmarks, out_res, sigma=1.0):
-    """A Gaussian of height 1 at each landmark's sub-pixel place.
+    """A Gaussian of height 1 at each landmark's sub-pixel position.
 
     landmarks: (..., K, 2) tensor, x then y, heatmap px; NaN where not labelled.
     out_res: the heatmap's side in px. sigma: the Gaussian's standard deviation in heatmap px.
@@ -24,22 +24,23 @@ def landmarks_to_heatmaps(landmarks, out_res, sigma=1.0):
 
 
 def heatmaps_to_landmarks(heatmaps):
-    """The sub-pixel place and the height of the highest peak in each heatmap.
+    """The sub-pixel position and the height of the highest peak in each heatmap.
 
-    Around the highest pixel a Gaussian of free place, height and width is fitted to the pixels by least squares
-    (Levenberg–Marquardt): exact on a Gaussian, also where the border cuts it if sigma is 0.8 or more, or a corner if it
-    is from 0.9 to 2; and close to the best unbiased estimate under noise, since it weighs every pixel of the window.
+    Around the highest pixel a Gaussian of free position, height and width is fitted to the pixels by least squares
+    (Levenberg–Marquardt). The fit is exact on a Gaussian, even one cut by the border if sigma is 0.8 or more, or by a
+    corner if it is from 0.9 to 2. Under noise it is close to the best unbiased estimate, since it weighs every pixel of
+    the window.
 
     heatmaps: (..., K, H, W) tensor, rows y and columns x.
     Returns landmarks (..., K, 2) float32, x then y, heatmap px, and confidence (..., K) float32, the height of the
-    fitted peak within 0 … 1. A constant heatmap (that of an unlabelled joint, say) gives NaN and confidence 0.
+    fitted peak within 0 … 1. A constant heatmap (such as an unlabelled joint's) gives NaN and confidence 0.
     """
     heatmaps = torch.as_tensor(heatmaps)
     *batch, height, width = heatmaps.shape
     maps = heatmaps.reshape(-1, height, width).float()
     peak, column, row = _highest(maps)
     height_above = peak - maps.amin(dim=(1, 2))
-    empty = ~(height_above > 0) | height_above.isinf()  # also where a network that diverged gives NaN or infinity
+    empty = ~(height_above > 0) | height_above.isinf()  # also if a diverged network gives NaN or infinity
 
     values, inside_x, inside_y = _windows(maps, column, row)
     x, y, fitted = _fit_gaussians(values / _nonzero(peak), inside_x, inside_y)
@@ -50,7 +51,7 @@ def heatmaps_to_landmarks(heatmaps):
 
 def _highest(maps):
     """The highest value of each map (M, H, W), its column and its row, (M,) each."""
-    rows = maps.amax(dim=2)  # much faster than an argmax over all pixels
+    rows = maps.amax(dim=2)  # much faster than one argmax over all pixels
     peak, row = rows.max(dim=1)
     column = maps[torch.arange(len(maps), device=maps.device), row].argmax(dim=1)
     return peak, column, row
@@ -60,11 +61,13 @@ def _nonzero(peak):
     return torch.where(peak == 0, 1.0, peak)
 
 
-# In what follows the maps come last, so that short sums over a window's rows and columns are vectorised over the maps.
+# From here on the maps are the last axis, so that short sums over a window's rows and columns vectorise over the maps.
 
 
 def _windows(maps, column, row):
-    """The pixels (P, P, M) around each peak, zero outside the map; which columns and rows lie in it, (P, M) each."""
+    """The pixels (P, P, M) around each peak, zero outside the map, and which columns and rows are inside it, (P, M)
+    each.
+    """
     height, width = maps.shape[1:]
     offsets = torch.arange(-WINDOW, WINDOW + 1, device=maps.device)[:, None]
     x, y = column + offsets, row + offsets
@@ -75,21 +78,22 @@ def _windows(maps, column, row):
 
 
 def _fit_gaussians(values, inside_x, inside_y):
-    """Places x, y (M,) relative to the window's middle and heights (M,) of the Gaussians nearest to `values` (P, P, M).
+    """Positions x, y (M,) relative to the window's middle and heights (M,) of the Gaussians closest to `values` (P, P,
+    M).
 
-    The parameters are x, y and s = log of the width; the best height for them is known (variable projection: Golub and
+    The parameters are x, y and s = log of the width; the best height follows from them (variable projection: Golub and
     Pereyra, "The Differentiation of Pseudo-Inverses and Nonlinear Least Squares Problems", 1973).
     """
     parameters = _first_guess(values, inside_x, inside_y)
     damping = torch.full_like(parameters[0], 1e-3)
-    error, height, gradient, normal = _look(parameters, values, inside_x, inside_y)
+    error, height, gradient, normal = _evaluate(parameters, values, inside_x, inside_y)
     for _ in range(FIT_STEPS):
         trial = _within_bounds(parameters + _step(gradient, normal, damping))
-        seen = _look(trial, values, inside_x, inside_y)
-        better = seen[0] < error
+        evaluated = _evaluate(trial, values, inside_x, inside_y)
+        better = evaluated[0] < error
         parameters = torch.where(better, trial, parameters)
         error, height, gradient, normal = (
-            torch.where(better, new, old) for new, old in zip(seen, (error, height, gradient, normal), strict=True)
+            torch.where(better, new, old) for new, old in zip(evaluated, (error, height, gradient, normal), strict=True)
         )
         damping = torch.where(better, damping * 0.1, damping * 10)
     return parameters[0], parameters[1], height
@@ -98,7 +102,7 @@ def _fit_gaussians(values, inside_x, inside_y):
 def _first_guess(values, inside_x, inside_y):
     """x, y and s (3, M) of the Gaussian through the middle pixel and its neighbours, whose logarithm is a parabola.
 
-    Where the map ends there is one neighbour; the width is then that along the other axis, or 1.
+    At the map's edge there is one neighbour only; the width is then that along the other axis, or 1.
     """
     near = slice(WINDOW - 1, WINDOW + 2)
     logs = torch.stack([values[WINDOW, near], values[near, WINDOW]]).clamp_min(1e-3).log()  # (2, 3, M): x, y
@@ -114,12 +118,12 @@ def _first_guess(values, inside_x, inside_y):
     return _within_bounds(torch.stack([*(slope / curvature), -known.log() / 2]))
 
 
-def _look(parameters, values, inside_x, inside_y):
-    """The squared error (M,), the best height (M,), and of x, y and s the gradient (3, M) and the normal matrix (5, M).
+def _evaluate(parameters, values, inside_x, inside_y):
+    """The squared error (M,), the best height (M,), and the gradient (3, M) and normal matrix (5, M) of x, y and s.
 
     With the height projected out the normal matrix is a covariance, of (u, v, u² + v²) under the squared Gaussian,
-    u and v being the distances to its middle along x and y. Since the Gaussian is a product of one in x and one in y,
-    so are all sums, and u and v have no covariance. What is left: xx, yy, ss, xs, ys.
+    where u and v are the distances to its middle along x and y. Since the Gaussian is separable, so are all sums, and u
+    and v are uncorrelated. This leaves xx, yy, ss, xs, ys.
     """
     x, y, s = parameters
     precision = torch.exp(-2 * s)
@@ -149,7 +153,9 @@ def _offsets(values):
 
 
 def _covariances(u, profile):
-    """Of u and u² (P, M) under the squared profile: the variance of u, the covariance, the variance of u²; (M,)."""
+    """For u and u² (P, M) under the squared profile: the variance of u, the covariance, the variance of u²; (M,)
+    each.
+    """
     weight = profile.square()
     weight = weight / weight.sum(dim=0)
     u2 = u.square()
@@ -158,7 +164,7 @@ def _covariances(u, profile):
 
 
 def _step(gradient, normal, damping):
-    """The solution (3, M) of (normal + damping) · step = gradient, s first, since only x and y are not coupled."""
+    """The solution (3, M) of (normal + damping) · step = gradient; s is solved first, since x and y are not coupled."""
     (gx, gy, gs), (xx, yy, ss, xs, ys) = gradient, normal
     xx, yy, ss = xx + damping, yy + damping, ss + damping
     step_s = (gs - xs * gx / xx - ys * gy / yy) / (ss - xs.square() / xx - ys.square() / yy)
@@ -166,6 +172,6 @@ def _step(gradient, normal, damping):
 
 
 def _within_bounds(parameters):
-    """The peak is at most 1 px from the highest pixel, its width 0.3 … 5 px."""
+    """Limits the peak to 1 px from the highest pixel, and its width to 0.3 … 5 px."""
     x, y, s = parameters
     return torch.stack([x.clamp(-1, 1), y.clamp(-1, 1), s.clamp(-1.2, 1.6)])

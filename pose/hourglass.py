@@ -1,6 +1,6 @@
 """The stacked hourglass of Newell, Yang and Deng, "Stacked Hourglass Networks for Human Pose Estimation", ECCV 2016.
 
-The modules carry the names of the widely used PyTorch version, so that its MPII checkpoints fit.
+The modules are named as in the widely used PyTorch implementation, so that its MPII checkpoints can be loaded.
 """
 
 import math
@@ -15,7 +15,7 @@ from pose.runtime.errors import DataError
 from pose.skeleton import skeleton_of
 
 LOSSES = ("mse", "cross_entropy")
-DEPTH = 4  # how often an hourglass halves its input
+DEPTH = 4  # how many times an hourglass halves its input
 
 
 class Bottleneck(nn.Module):
@@ -44,11 +44,11 @@ def residual(inputs, planes):
 
 
 class Hourglass(nn.Module):
-    """Halves its input `DEPTH` times and doubles it again, with a side branch at each size."""
+    """Halves its input `DEPTH` times and upsamples it again, with a skip branch at each size."""
 
     def __init__(self, channels):
         super().__init__()
-        # At each size: the side branch, before the smaller size, after it; the smallest has one more in the middle.
+        # At each size: the skip branch, before the smaller size, after it; the smallest has one more in the middle.
         levels = [4] + [3] * (DEPTH - 1)
         self.hg = nn.ModuleList(
             nn.ModuleList(residual(channels, channels // 2) for _ in range(count)) for count in levels
@@ -64,23 +64,22 @@ class Hourglass(nn.Module):
 
 
 class StackedHourglass(nn.Module):
-    """Hourglasses one after the other, each with heatmaps of its own that are supervised and fed to the next.
+    """A stack of hourglasses, each with its own supervised heatmaps, which are fed to the next.
 
-    num_stacks: how many; num_joints: heatmaps each; channels: the width (256 in the paper).
-    skeleton: whose joints the heatmaps are of, in their order; by default KINECT20 for 20 joints.
-    inp_res: the side of the images that it is trained with, px; None before any training.
-    loss: what the network is trained with, and so what its last layer means.
-        "mse": its scores are the heatmaps, Gaussians of height 1 (as in the paper and in MPII checkpoints).
-        "cross_entropy": the softmax of its scores over all positions is the probability of the joint's place. It is
+    num_stacks: number of hourglasses; num_joints: heatmaps of each; channels: the width (256 in the paper).
+    skeleton: the joints of the heatmaps, in their order; by default KINECT20 for 20 joints.
+    inp_res: the side of its training images, px; None before training.
+    loss: the training loss, which determines what the last layer means.
+        "mse": the scores are the heatmaps, Gaussians of height 1 (as in the paper and in MPII checkpoints).
+        "cross_entropy": the softmax of the scores over all positions is the probability of the joint's position. It is
         scaled by 2π·sigma², so that a perfect prediction is the same Gaussian of height 1.
     sigma: that Gaussian's standard deviation in heatmap px.
 
-    Where the attribute `recompute` is set, training keeps only the stacks' inputs in memory and computes the rest of
-    each again for its gradient (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
+    If the attribute `recompute` is set, training keeps only the stacks' inputs in memory and recomputes the rest for
+    the gradient (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
 
     The image's normalisation (`mean`, `std`, of RGB in 0 … 1) is part of the network, and so is `trained_joints`
-    (num_joints,) bool, true for each joint that had labels in training: the heatmaps of the others, about which the
-    network knows nothing, are zero.
+    (num_joints,) bool, true for each joint that had labels in training; the heatmaps of the others are zero.
     """
 
     def __init__(self, num_stacks=1, num_joints=20, channels=256, loss="cross_entropy", sigma=1.0,
@@ -116,7 +115,7 @@ class StackedHourglass(nn.Module):
 
     @property
     def settings(self):
-        """What `StackedHourglass(**settings)` makes the same network of, as a dictionary."""
+        """The arguments that build the same network, `StackedHourglass(**settings)`, as a dictionary."""
         names = ("num_stacks", "num_joints", "channels", "loss", "sigma", "skeleton", "inp_res")
         return {name: getattr(self, name) for name in names}
 
@@ -151,10 +150,10 @@ class StackedHourglass(nn.Module):
         return y, self.score[i](y)
 
     def _run(self, part, *inputs):
-        """part(*inputs); where `recompute` is set, without keeping what its gradient needs."""
+        """part(*inputs); if `recompute` is set, without storing activations for the gradient."""
         if not (self.recompute and self.training and torch.is_grad_enabled()):
             return part(*inputs)
-        contexts = lambda: (nullcontext(), _statistics_kept(self))  # noqa: E731
+        contexts = lambda: (nullcontext(), _frozen_statistics(self))  # noqa: E731
         return checkpoint(part, *inputs, use_reentrant=False, context_fn=contexts)
 
     def _heatmaps(self, score):
@@ -166,28 +165,28 @@ class StackedHourglass(nn.Module):
 
 
 @contextmanager
-def _statistics_kept(model):
-    """Batch norms that compute a batch again do not count it again."""
+def _frozen_statistics(model):
+    """Keeps batch norms from counting a recomputed batch twice."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    saved = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         norm.momentum, norm.num_batches_tracked = 0.0, torch.zeros_like(norm.num_batches_tracked)
     try:
         yield
     finally:
-        for norm, (momentum, count) in zip(norms, kept, strict=True):
+        for norm, (momentum, count) in zip(norms, saved, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def check_images(shape, training=False):
-    """Raises DataError where the network cannot take images of this shape."""
+    """Raises DataError if the network cannot take images of this shape."""
     if len(shape) != 4 or shape[1] != 3:
         raise DataError(f"expected images of shape (N, 3, height, width), got {tuple(shape)}")
     number, _, height, width = shape
     if height % 64 or width % 64 or not height or not width:
-        raise DataError(f"the sides of an image must be divisible by 64 (256, say), got {height} × {width}")
+        raise DataError(f"the sides of an image must be divisible by 64 (such as 256), got {height} × {width}")
     if training and number * (height // 64) * (width // 64) == 1:
-        raise DataError("batch norm cannot learn from a batch of one image of 64 px; take batch_size 2, or 128 px")
+        raise DataError("batch norm cannot learn from a batch of one image of 64 px; use batch_size 2, or 128 px")
 
 
 def hg1(num_joints=20, **settings):

@@ -1,9 +1,9 @@
-"""The text of a joints file: its lines as far as they can be understood, and what is wrong with them.
+"""Parser for joints files: reads each line as far as it can be understood, and reports what is wrong with it.
 
-One image a line, `image_name x1 y1 x2 y2 … x20 y20`, pixels in that image, separated by white space. The
-numbers are the last fields, so a name may hold spaces. Blank lines and lines that begin with # are skipped.
-`nan nan` and `0 0` (what the Kinect writes for an untracked joint) mean that the joint is not labelled.
-A line `# joints: name1 name2 …` says whose coordinates these are, where it is not the default skeleton.
+One image per line, `image_name x1 y1 x2 y2 … x20 y20`, in pixels of that image, separated by white space. The
+numbers are the last fields, so a name may contain spaces. Blank lines and lines that start with # are skipped.
+`nan nan` and `0 0` (which the Kinect writes for an untracked joint) mean that the joint is not labelled.
+A line `# joints: name1 name2 …` names the joints if they are not those of the default skeleton.
 """
 
 import posixpath
@@ -18,8 +18,8 @@ import numpy as np
 from pose.runtime.files import encoding_of
 from pose.runtime.findings import Finding
 
-LINES_AT_ONCE = 500
-FARTHEST = 1e6  # px; no image is so large
+LINES_PER_BLOCK = 500
+MAX_COORDINATE = 1e6  # px; larger than any image
 JOINTS = "# joints:"
 _EXTENSION = re.compile(r"\.(bmp|exr|gif|hdr|jp2|jpe?g|pgm|png|ppm|tiff?|webp)$", re.IGNORECASE)
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
@@ -27,12 +27,12 @@ _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 @dataclass
 class Table:
-    """A joints file as far as it is understood: M lines with a name.
+    """A joints file as far as it could be parsed: M lines with a name.
 
-    file: its path. skeleton: whose joints. lines: M line numbers; names: M image names as the file has them.
-    landmarks: (M, K, 2) float64, image px, NaN where not labelled or not understood.
-    understood: (M,) bool, the lines that have as many numbers as they should.
-    paths: M paths of images, "" where there is none. sizes: (M, 2) float64, width and height px, NaN where not known.
+    file: its path. skeleton: its joints. lines: M line numbers; names: M image names as written in the file.
+    landmarks: (M, K, 2) float64, image px, NaN where not labelled or not parsed.
+    parsed: (M,) bool, the lines with the right number of numbers.
+    paths: M image paths, "" if there is no image. sizes: (M, 2) float64, width and height px, NaN where unknown.
     """
 
     file: str
@@ -40,7 +40,7 @@ class Table:
     lines: array
     names: list
     landmarks: np.ndarray
-    understood: np.ndarray
+    parsed: np.ndarray
     paths: list = field(init=False)
     sizes: np.ndarray = field(init=False)
 
@@ -57,12 +57,12 @@ class Table:
         return np.isfinite(self.sizes).all(axis=1)
 
     def sound(self, findings):
-        """The rows that are understood and have none of the errors among the findings, as a list."""
+        """The rows that were parsed and have no error among the findings, as a list."""
         wrong = {one.line for one in findings if one.level == "error"}
-        return [row for row in np.flatnonzero(self.understood).tolist() if self.lines[row] not in wrong]
+        return [row for row in np.flatnonzero(self.parsed).tolist() if self.lines[row] not in wrong]
 
     def finding(self, level, kind, what, todo, row=None, joint=""):
-        """A `Finding` about one row or, without one, about the file; joint: a name, or an index."""
+        """A `Finding` about one row or, without a row, about the file; joint: a name, or an index."""
         if not isinstance(joint, str):
             joint = self.skeleton.names[joint]
         line, image = (None, "") if row is None else (self.lines[row], self.names[row])
@@ -72,26 +72,26 @@ class Table:
 def read_table(joints_txt, skeleton):
     """The `Table` of a joints file, and all findings about its text. Raises MissingError and FileError."""
     count = 2 * len(skeleton)
-    lines, names, faults, landmarks = array("q"), [], [], array("d")  # arrays, for a million lines must fit
+    lines, names, faults, landmarks = array("q"), [], [], array("d")  # arrays, since a million lines must fit
     text = _Text(joints_txt)
     for block in text.blocks():
         content = [line for _, line in block]
-        new_names, numbers, wrong = _plain(content, count) or _careful(content, count)
+        new_names, numbers, wrong = _parse_fast(content, count) or _parse_carefully(content, count)
         wrong += _coordinates(numbers.reshape(len(content), -1, 2))
         faults += [(len(names) + row, *fault) for row, *fault in wrong]
         landmarks.frombytes(numbers.tobytes())
         lines.extend(number for number, _ in block)
         names += new_names
     landmarks = np.frombuffer(landmarks).reshape(-1, len(skeleton), 2)
-    understood = np.ones(len(names), bool)
-    understood[[row for row, kind, *_ in faults if kind in ("count", "header")]] = False
-    table = Table(str(joints_txt), skeleton, lines, names, landmarks, understood)
+    parsed = np.ones(len(names), bool)
+    parsed[[row for row, kind, *_ in faults if kind in ("count", "header")]] = False
+    table = Table(str(joints_txt), skeleton, lines, names, landmarks, parsed)
     findings = _of_text(table, text) + _of_lines(table, faults)
     return table, findings + _of_names(table, table.sound(findings))
 
 
 def joints_line(skeleton):
-    """The comment that says whose coordinates a joints file has."""
+    """The comment that names the joints of a joints file."""
     return f"{JOINTS} {' '.join(_words(skeleton))}"
 
 
@@ -100,9 +100,9 @@ def _words(skeleton):
 
 
 class _Text:
-    """The lines of a joints file, and what is noticed while they are read.
+    """The lines of a joints file, and what is noticed while reading them.
 
-    encoding: its name. holds: which of "tabs", "zeros" and "other bytes" were met. ends: the kinds of line ends.
+    encoding: its name. holds: which of "tabs", "zeros" and "other bytes" occurred. ends: the kinds of line endings.
     orders: (line, names) of each comment that names the joints.
     """
 
@@ -111,11 +111,11 @@ class _Text:
         self.holds, self.ends, self.orders = set(), "", []
 
     def blocks(self):
-        """Lists of (number, line without blanks around it) of lines that hold an image."""
+        """Blocks of (number, stripped line), as lists, of the lines with an image."""
         errors = "replace" if self.encoding.startswith("utf-16") else "surrogateescape"
         with open(self.path, encoding=self.encoding, errors=errors) as file:
             numbered = enumerate(file, start=1)
-            while block := list(islice(numbered, LINES_AT_ONCE)):
+            while block := list(islice(numbered, LINES_PER_BLOCK)):
                 text = "".join(line for _, line in block)
                 block = [(number, line.strip()) for number, line in block]
                 if "#" in text:
@@ -141,17 +141,17 @@ def _of_text(table, text):
         found.append(("note", "encoding", "begins with a byte order mark", "nothing to do: it is skipped"))
     if "other bytes" in text.holds:
         todo = "save it as UTF-8, or rename the images"
-        found.append(("warning", "encoding", "holds characters that are not UTF-8", todo))
+        found.append(("warning", "encoding", "contains characters that are not UTF-8", todo))
     if "zeros" in text.holds:
-        found.append(("error", "encoding", "holds zero bytes", "it is damaged: write it again"))
+        found.append(("error", "encoding", "contains zero bytes", "it is damaged: write it again"))
     if "\r" in text.ends:
         ends = "Windows" if "\r\n" in text.ends else "old Mac"
-        found.append(("note", "line-ends", f"has {ends} line ends", "nothing to do: they are read"))
+        found.append(("note", "line-ends", f"has {ends} line endings", "nothing to do: they are read"))
     if "tabs" in text.holds:
         found.append(("note", "tabs", "has tabs between the fields", "nothing to do: they are read"))
     if not len(table):
         todo = f"write lines of an image name and {2 * len(table.skeleton)} numbers"
-        found.append(("error", "empty", "holds no image", todo))
+        found.append(("error", "empty", "contains no image", todo))
     for number, names in text.orders:
         if names != _words(table.skeleton):
             what = f"line {number} names the joints {', '.join(names)}, which the skeleton does not have in this order"
@@ -159,8 +159,10 @@ def _of_text(table, text):
     return [table.finding(*one) for one in found]
 
 
-def _plain(lines, count):
-    """What `_careful` returns, sooner, where all lines hold a name without spaces and `count` numbers; else None."""
+def _parse_fast(lines, count):
+    """A faster `_parse_carefully` for lines that all consist of a name without spaces and `count` numbers; None for
+    others.
+    """
     parts = [line.split(None, 1) for line in lines]
     if all(len(part) == 2 for part in parts):
         try:
@@ -172,13 +174,13 @@ def _plain(lines, count):
     return None
 
 
-def _careful(lines, count):
+def _parse_carefully(lines, count):
     """M names, numbers (M, count) float64, and faults (row, kind, what, todo), of M lines."""
-    names, numbers, faults = zip(*(_understood(line, count) for line in lines), strict=True)
+    names, numbers, faults = zip(*(_parse_line(line, count) for line in lines), strict=True)
     return list(names), np.array(numbers), [(row, *fault) for row, fault in enumerate(faults) if fault]
 
 
-def _understood(line, count):
+def _parse_line(line, count):
     """(name, `count` numbers, fault) of one line; the fault is a (kind, what, todo) or None."""
     for style, split in _STYLES.items():
         name, *fields = split(line, count) or [""]
@@ -188,11 +190,11 @@ def _understood(line, count):
             if not (front and is_number(last)):
                 todo = "write blanks between the fields and decimal points"
                 return name, numbers, ("separators", f"has {style}", todo) if style else None
-    return _partly(line, count)
+    return _parse_partly(line, count)
 
 
 def _numbers(fields):
-    """What float() makes of each field, or None where one is no number."""
+    """Each field as a float, or None if one is not a number."""
     try:
         return list(map(float, fields))
     except ValueError:
@@ -208,10 +210,10 @@ def _blanks(line, count):
 
 
 def _cells(separator):
-    """A function that splits a line as a table program writes it: an empty cell is no label."""
+    """A function that splits a line written by a spreadsheet: an empty cell is no label."""
 
     def split(line, count):
-        while line.count(separator) > count and line.endswith(separator):  # empty columns behind
+        while line.count(separator) > count and line.endswith(separator):  # empty trailing columns
             line = line.removesuffix(separator).rstrip(" ")
         name, *numbers = (cell.strip(" \"'") for cell in line.rsplit(separator, count))
         if sum(map(bool, numbers)) < 2 or name.endswith(separator):
@@ -231,7 +233,7 @@ def _mixed(line, count):
     return [" ".join(fields[:-count]), *fields[-count:]]
 
 
-_STYLES = {  # what is said of such lines, and how they are split into a name and numbers
+_STYLES = {  # the wording of the finding: the function that splits such a line into a name and numbers
     "": _blanks,
     "semicolons between the fields": _cells(";"),
     "commas between the fields": _cells(","),
@@ -241,8 +243,8 @@ _STYLES = {  # what is said of such lines, and how they are split into a name an
 }
 
 
-def _partly(line, count):
-    """What `_understood` returns of a line that has a fault in every style: numbers as far as they can be told."""
+def _parse_partly(line, count):
+    """The result of `_parse_line` for a line that no style fits: the numbers as far as they are recognisable."""
     fields = max(line.split(";"), line.split(), line.split(","), key=len)
     after = 1 + max((i for i, text in enumerate(fields) if _EXTENSION.search(text)), default=0)
     name, fields = " ".join(fields[:after]), [text.strip().replace(",", ".") or "nan" for text in fields[after:]]
@@ -251,10 +253,10 @@ def _partly(line, count):
         return name, [np.nan] * count, ("count", what, _count_advice(len(fields), count))
     wrong = [text for text in fields if not is_number(text)]
     if not wrong:
-        what = f"has no image name before its {count} numbers, or one that ends in a number"
+        what = f"has no image name before its {count} numbers, or one that ends with a number"
         return name, [np.nan] * count, ("count", what, _count_advice(count + 1, count))
     if len(wrong) > count / 2:
-        return name, [np.nan] * count, ("header", "holds words, not numbers", "remove it, or begin it with #")
+        return name, [np.nan] * count, ("header", "contains words, not numbers", "remove it, or start it with #")
     pairs = np.array([float(text) if is_number(text) else np.nan for text in fields]).reshape(-1, 2)
     pairs[np.isnan(pairs).any(axis=1)] = np.nan
     what, todo = f"{_short(wrong[0])} is not a number", "write pixels with a decimal point, or nan"
@@ -264,25 +266,25 @@ def _partly(line, count):
 def _count_advice(found, count):
     joints = count // 2
     if found == 3 * joints:
-        return "is there a third number a joint, of visibility or confidence? Leave it out"
+        return "is there a third number per joint, visibility or confidence? Leave it out"
     if found < count:
-        return f"add the missing ones: x y of {joints} joints, 'nan nan' without label"
-    return f"keep x y of {joints} joints; is this another skeleton, or another column?"
+        return f"add the missing ones: x y for each of {joints} joints, 'nan nan' if not labelled"
+    return f"keep x y for each of {joints} joints; is it another skeleton, or an extra column?"
 
 
-def _short(text, most=40):
-    return repr(text if len(text) <= most else text[: most - 1] + "…")
+def _short(text, limit=40):
+    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
 def _coordinates(landmarks):
-    """Faults (row, kind, what, todo, joint) of landmarks (M, K, 2); what is no label becomes NaN in place."""
+    """Faults (row, kind, what, todo, joint) of landmarks (M, K, 2); invalid labels become NaN in place."""
     x, y = landmarks[..., 0], landmarks[..., 1]
     infinite = np.isinf(x) | np.isinf(y)
     half = (np.isnan(x) ^ np.isnan(y)) & ~infinite
-    far = ((np.abs(x) > FARTHEST) | (np.abs(y) > FARTHEST)) & ~infinite & ~half
+    far = ((np.abs(x) > MAX_COORDINATE) | (np.abs(y) > MAX_COORDINATE)) & ~infinite & ~half
     faults = []
     for kind, wrong, what, todo in (
-        ("infinite", infinite, "a coordinate is infinite", "write pixels, or 'nan nan' without label"),
+        ("infinite", infinite, "a coordinate is infinite", "write pixels, or 'nan nan' if not labelled"),
         ("half", half, "has only one of x and y", "write both, or 'nan nan'"),
         ("outside", far, "lies at {:.3g}, {:.3g}", "correct the number; is a decimal point missing?"),
     ):
@@ -295,7 +297,7 @@ def _coordinates(landmarks):
 
 
 def _of_lines(table, faults):
-    """Findings of faults (row, kind, what, todo), some with a joint; one where most lines have the same."""
+    """Findings for faults (row, kind, what, todo), some with a joint; a single one for a fault shared by most lines."""
     common = Counter(tuple(fault) for _, *fault in faults if fault[0] in ("count", "separators"))
     of_file = {fault: number for fault, number in common.items() if number > max(1, len(table) / 2)}
     findings = [
@@ -306,11 +308,11 @@ def _of_lines(table, faults):
 
 
 def _of_names(table, rows):
-    """Findings about rows whose names leave the folder, or have been used before."""
+    """Findings about rows whose names leave the folder, or are duplicates."""
     findings, first = [], {}
     for row in rows:
         name = table.names[row]
-        same = posixpath.normpath(name)  # a.png and ./a.png are one image
+        same = posixpath.normpath(name)  # a.png and ./a.png are the same image
         if leaves_folder(name):
             todo = "write names relative to the image folder, with / and without .."
             findings.append(table.finding("error", "name", f"{name!r} leaves the image folder", todo, row))

@@ -1,4 +1,4 @@
-"""The loss: each stack's heatmaps against the Gaussians, joints without label left out."""
+"""The loss between each stack's heatmaps and the target Gaussians; unlabelled joints are left out."""
 
 import math
 
@@ -12,10 +12,10 @@ def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
 
     outputs: the list of heatmaps (N, K, H, W) that `StackedHourglass` returns.
     heatmaps: (N, K, H, W), the targets from `landmarks_to_heatmaps`; zero where not labelled or outside the crop.
-    kind: "mse", the mean over the positions of the squared difference, or "cross_entropy", −Σ t·log p with the
+    kind: "mse", the squared difference averaged over the positions, or "cross_entropy", −Σ t·log p with the
         target t normalised to sum 1 and p the predicted probability of each position.
     sigma: of the Gaussians, in heatmap px.
-    Dividing by all joints, not by the labelled ones, makes the loss of a batch the mean of the losses of its parts.
+    Because it divides by all joints, not just the labelled ones, the loss of a batch is the mean of its parts' losses.
     """
     heatmaps = heatmaps.to(outputs[0].dtype)
     labelled = heatmaps.amax(dim=(2, 3)) > 0  # (N, K)

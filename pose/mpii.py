@@ -1,4 +1,4 @@
-"""Starting from the widely used PyTorch checkpoints of this architecture, trained on MPII Human Pose.
+"""Loads the widely used PyTorch checkpoints of this architecture that were trained on MPII Human Pose.
 
 Andriluka et al., "2D Human Pose Estimation: New Benchmark and State of the Art Analysis", CVPR 2014.
 """
@@ -13,7 +13,7 @@ from pose.hourglass import StackedHourglass
 from pose.runtime.errors import DataError, FileError, MissingError
 from pose.skeleton import KINECT20, Skeleton
 
-# MPII's 16 joints in its order, by the Kinect's names where both have the joint.
+# MPII's 16 joints in MPII order, with the Kinect's names for the joints that both have.
 MPII16 = Skeleton(
     names=(
         "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
@@ -28,10 +28,10 @@ MPII16 = Skeleton(
         ("hip_center", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
     ),
 )  # fmt: skip
-MPII_MEAN = (0.4404, 0.4440, 0.4327)  # of its RGB images; its checkpoints do not divide by a deviation
+MPII_MEAN = (0.4404, 0.4440, 0.4327)  # of its RGB images; its checkpoints do not divide by a standard deviation
 
-# Training scores saved beside the weights are numpy numbers; these make such a file loadable and run no code.
-# NumPy 1 wrote another name for the same function than NumPy 2 does.
+# Scores saved alongside the weights are numpy numbers; allowing these makes such a file loadable and runs no code.
+# NumPy 1 and 2 write different names for the same function.
 _SCALAR = np.float64(0).__reduce__()[0]
 _NUMPY_NUMBERS = [
     np.dtype,
@@ -43,13 +43,13 @@ _NUMPY_NUMBERS = [
 
 
 def load_mpii_checkpoint(path, num_joints=20):
-    """A `StackedHourglass` with the weights of an MPII checkpoint; its number of stacks is the file's.
+    """A `StackedHourglass` with the weights of an MPII checkpoint, and as many stacks as the file has.
 
     path: a .pth or .pth.tar file, with or without `module.` before the names or a `state_dict` around them. Only
-        tensors and plain values are read: a file that asks to run code is refused.
-    num_joints: 20 starts each Kinect joint's filters from the MPII joint of the same name (spine, hands and feet
-        have none and start fresh); 16 keeps the checkpoint's own joints.
-    Raises MissingError, and DataError where the file is no such checkpoint.
+        tensors and plain values are read: a file that would run code is refused.
+    num_joints: 20 initialises each Kinect joint's filters from the MPII joint of the same name (spine, hands and feet
+        have none and are initialised randomly); 16 keeps the checkpoint's own joints.
+    Raises MissingError, and DataError if the file is not such a checkpoint.
     """
     if num_joints not in (len(KINECT20), len(MPII16)):
         raise DataError(f"num_joints is 20 (the Kinect's) or 16 (MPII's), not {num_joints}")
@@ -58,7 +58,7 @@ def load_mpii_checkpoint(path, num_joints=20):
     score = weights.get("score.0.weight", torch.empty(0))
     if score.ndim != 4 or score.shape[0] != len(MPII16):
         raise DataError(f"{path}: has no score layers for MPII's 16 joints; is it a stacked hourglass trained on MPII?")
-    with torch.device("meta"):  # so that no memory is taken before it is known that the weights fit
+    with torch.device("meta"):  # so that no memory is allocated unless the weights fit
         _fill(StackedHourglass(stacks, len(MPII16), channels=score.shape[1], loss="mse"), weights, path)
     skeleton = MPII16 if num_joints == len(MPII16) else KINECT20
     model = StackedHourglass(stacks, num_joints, channels=score.shape[1], loss="mse", skeleton=skeleton)
@@ -71,9 +71,9 @@ def load_mpii_checkpoint(path, num_joints=20):
 
 
 def _read(path):
-    """{name: tensor} without the wrappings."""
+    """The file's {name: tensor}, unwrapped."""
     if zipfile.is_zipfile(path) and not _is_stored(path):
-        raise DataError(f"{path}: is compressed, as no checkpoint is, and was not loaded")
+        raise DataError(f"{path}: is compressed, which no checkpoint is, and was not loaded")
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -82,41 +82,43 @@ def _read(path):
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     except Exception as error:  # a damaged file makes torch's reader raise almost anything
-        # Torch's own message is left out: it advises to load the file all the same.
+        # torch's own message is dropped: it advises loading the file anyway.
         asked = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it asks to run {asked[1]}" if asked else "it is damaged or something else"
+        reason = f"it asks to run {asked[1]}" if asked else "it is damaged, or something else"
         raise DataError(f"{path}: is not a file of plain tensors and was not loaded: {reason}") from None
     if isinstance(content, dict):
         content = content.get("state_dict", content)
     if not isinstance(content, dict):
         raise DataError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
     weights = {str(name).removeprefix("module."): value for name, value in content.items()}
-    return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor) and _is_whole(value)}
+    return {name: value for name, value in weights.items() if isinstance(value, torch.Tensor) and _is_complete(value)}
 
 
 def _is_stored(path):
-    """Whether a zip file holds its parts as they are, so that they take no more memory than the file says."""
+    """Whether a zip file stores its parts uncompressed, so that they take no more memory than the file's size."""
     with zipfile.ZipFile(path) as file:
         parts = file.infolist()
     return all(part.compress_type == zipfile.ZIP_STORED and part.file_size == part.compress_size for part in parts)
 
 
-def _is_whole(tensor):
-    """Whether the file holds each of its numbers, not one for all of them."""
+def _is_complete(tensor):
+    """Whether the file stores each of its numbers, not one number expanded to the full shape."""
     return tensor.layout is torch.strided and tensor.untyped_storage().nbytes() >= tensor.nbytes
 
 
 def _by_name(weights, fresh):
-    """The checkpoint's weights with the score layers' joints in the Kinect's order, fresh where MPII has no match."""
+    """The checkpoint's weights with the score layers in Kinect order, and `fresh` weights for joints that MPII
+    lacks.
+    """
     pairs = [(k, MPII16.index(name)) for k, name in enumerate(KINECT20.names) if name in MPII16.names]
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
     weights = dict(weights)
     for name, old in weights.items():
         new = fresh.get(name)
-        if name.startswith("score."):  # one filter a joint
+        if name.startswith("score."):  # one filter per joint
             new[ours] = old[theirs]
             weights[name] = new
-        elif name.startswith("score_.") and name.endswith(".weight"):  # one input a joint
+        elif name.startswith("score_.") and name.endswith(".weight"):  # one input per joint
             new[:, ours] = old[:, theirs]
             weights[name] = new
     return weights
@@ -127,10 +129,10 @@ def _fill(model, weights, path):
         missing, unexpected = model.load_state_dict(weights, strict=False, assign=model.mean.is_meta)
     except RuntimeError as error:  # a weight of another shape
         raise DataError(f"{path}: is another architecture ({error})") from None
-    own = ("mean", "std", "trained_joints", "num_batches_tracked")  # what the checkpoints do not have
+    own = ("mean", "std", "trained_joints", "num_batches_tracked")  # not in the checkpoints
     missing = [name for name in missing if not name.endswith(own)]
     if missing or unexpected:
         raise DataError(
-            f"{path}: is another architecture (one residual unit a place is expected); "
+            f"{path}: is another architecture (one residual unit per position is expected); "
             f"missing {missing[:3]}…, unknown {unexpected[:3]}…"
         )

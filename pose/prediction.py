@@ -1,4 +1,4 @@
-"""`Predictor`: landmarks on any images, with a trained hourglass."""
+"""`Predictor`: finds landmarks in any images with a trained hourglass."""
 
 import os
 import re
@@ -26,13 +26,13 @@ from pose.images import read_image, warp
 from pose.plotting import draw_landmarks
 from pose.runtime.device import chosen_device, keep_freed_memory
 from pose.runtime.errors import DataError, ExistsError
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 from pose.skeleton import KINECT20, Skeleton, skeleton_of
 
-UNSURE = 0.2  # joints below this share of the highest confidence do not count for the box
+UNSURE = 0.2  # joints below this share of the highest confidence are ignored for the box
 CALIBRATION_IMAGES = 200
-LARGEST_BOX = 1e6  # px
-LARGEST_INPUT = 4096  # px
+MAX_BOX = 1e6  # px
+MAX_INPUT = 4096  # px
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jp2"}
 
 
@@ -43,7 +43,7 @@ class Prediction:
     landmarks: (K, 2) float64, x then y, image px; NaN for joints that had no label in training.
     confidence: (K,) float32 in 0 … 1, the height of the heatmap's peak.
     center (2,) px, scale: the crop that the network saw. path: the image's file, None for an array.
-    skeleton: whose joints they are.
+    skeleton: the joints of the landmarks.
     """
 
     landmarks: np.ndarray
@@ -59,15 +59,14 @@ class Predictor:
 
     model: a `StackedHourglass` (or another network of `num_joints` that returns a list of heatmaps), or the path of a
         checkpoint.
-    inp_res: the side of the network's input, px; by default that of the checkpoint's training.
-    flip_test: also look at the mirrored crop and average the heatmaps; twice the time, a little more accurate.
-    backend: what computes: "torch", or "onnx" or "openvino", which are faster on a processor and packages of their
-        own; see `pose.export`.
-    precision: "fp32"; where speed counts more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU)
+    inp_res: the side of the network's input, px; by default that of its training.
+    flip_test: also predict the mirrored crop and average the heatmaps; twice the time, slightly more accurate.
+    backend: "torch", or "onnx" or "openvino", which are faster on a CPU and need extra packages; see `pose.export`.
+    precision: "fp32"; if speed matters more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU)
         or "int8" (openvino).
-    calibration: int8: images like those to come, as for `predict`, a hundred or more; 200 of them, evenly
-        taken, show how large the activations are.
-    The weights are copied: training the model on does not change the predictor.
+    calibration: for int8: a hundred or more images like those to be predicted, as for `predict`; 200 of them, evenly
+        spaced, determine the range of the activations.
+    The weights are copied: further training of the model does not change the predictor.
     """
 
     def __init__(self, model, inp_res=None, batch_size=8, flip_test=False, backend="torch", precision="fp32",
@@ -81,27 +80,27 @@ class Predictor:
             raise DataError(f"batch_size must be at least 1, not {batch_size}")
         self.model, self.skeleton = model, skeleton_of(model.num_joints, getattr(model, "skeleton", None))
         self.inp_res = inp_res or getattr(model, "inp_res", None) or 256
-        if not isinstance(self.inp_res, int) or not 64 <= self.inp_res <= LARGEST_INPUT:
-            raise DataError(f"inp_res is a whole number from 64 to {LARGEST_INPUT}, not {self.inp_res!r:.80}")
+        if not isinstance(self.inp_res, int) or not 64 <= self.inp_res <= MAX_INPUT:
+            raise DataError(f"inp_res is a whole number from 64 to {MAX_INPUT}, not {self.inp_res!r:.80}")
         check_images((batch_size, 3, self.inp_res, self.inp_res))
         self.batch_size = batch_size
         self.flip_test = flip_test
         self.backend, self.precision = backend, precision
-        calibration = [] if calibration is None else _evenly(listed(calibration), CALIBRATION_IMAGES)
+        calibration = [] if calibration is None else _evenly(list_images(calibration), CALIBRATION_IMAGES)
         self.samples = self._samples(calibration) if calibration else None
         self._engine = build_engine(model, self.inp_res, backend, precision, self.device, self.samples)
 
     def predict(self, images, boxes=None):
-        """A list of `Prediction`, one an image.
+        """A list of `Prediction`, one per image.
 
-        images: the path of an image, a folder of images (and sub-folders; by name, 9 before 10), an array (H, W, 3)
-            uint8 RGB, or a list of paths and arrays.
-        boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network looks at the
-            whole image first, and then again at the box of the landmarks that it found.
-        Raises DataError for an array of another kind, for an empty box, and where the boxes are not as many as the
-        images; ImageError for a file that is no image.
+        images: the path of an image, a folder of images (with sub-folders; sorted by name, 9 before 10), an array
+            (H, W, 3) uint8 RGB, or a list of paths and arrays.
+        boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network
+            sees the whole image first, and then the box of the landmarks that it found.
+        Raises DataError for any other kind of array, for an empty box, and if the numbers of boxes and images differ;
+        ImageError for a file that is not an image.
         """
-        images = listed(images)
+        images = list_images(images)
         for image in images:
             _check_image(image)
         boxes = None if boxes is None else _boxes(boxes, len(images))
@@ -123,28 +122,28 @@ class Predictor:
         rows = zip(landmarks, confidence, center, scale, paths, strict=True)
         return [Prediction(*row, skeleton=self.skeleton) for row in rows]
 
-    def _whole(self, pictures):
+    def _whole_boxes(self, pictures):
         """Center (N, 2) and scale (N,) of the squares around whole pictures."""
         whole = [whole_image_box(picture.shape[1], picture.shape[0]) for picture in pictures]
         return tuple(np.array(values) for values in zip(*whole, strict=True))
 
     def _find(self, pictures):
-        """Center (N, 2) and scale (N,) of the person in each picture, from a first look at the whole of it."""
-        center, scale = self._whole(pictures)
+        """Center (N, 2) and scale (N,) of the person in each picture, from a first prediction on all of it."""
+        center, scale = self._whole_boxes(pictures)
         landmarks, confidence = self._landmarks(pictures, center, scale)
         unsure = confidence < UNSURE * confidence.max(axis=1, keepdims=True)
         landmarks[unsure] = np.nan  # one wild joint would make the box far too large
         near_center, near_scale = center_and_scale(landmarks)
-        found = np.isfinite(near_scale)  # where not a single landmark was found the second look is the first
+        found = np.isfinite(near_scale)  # without any landmark the second pass repeats the first
         return np.where(found[:, None], near_center, center), np.where(found, near_scale, scale)
 
     def _samples(self, images):
-        """What an exact predictor's network sees of the images, at the first and at the second look, on the CPU."""
+        """The crops that the network of an exact predictor sees in the first and the second pass, on the CPU."""
         self._engine = build_engine(self.model, self.inp_res, device=self.device)
         samples = []
         for image in images:
             picture = [image if isinstance(image, np.ndarray) else read_image(image)]
-            samples += [self._crops(picture, *self._whole(picture)), self._crops(picture, *self._find(picture))]
+            samples += [self._crops(picture, *self._whole_boxes(picture)), self._crops(picture, *self._find(picture))]
         return torch.cat(samples).cpu()
 
     def _crops(self, pictures, center, scale):
@@ -155,14 +154,16 @@ class Predictor:
 
     @torch.inference_mode()
     def _landmarks(self, pictures, center, scale):
-        """Landmarks (N, K, 2) in image px and confidences (N, K), in the crops of center (N, 2) and scale (N,)."""
+        """Landmarks (N, K, 2) in image px and confidences (N, K), from the crops of center (N, 2) and scale (N,)."""
         heatmaps = self._heatmaps(self._crops(pictures, center, scale))
         places, confidence = heatmaps_to_landmarks(heatmaps)
         landmarks = heatmap_to_image(places.cpu().numpy(), center, scale, 0.0, heatmaps.shape[-1])
         return landmarks, confidence.cpu().numpy()
 
     def _heatmaps(self, crops):
-        """The last stack's heatmaps (N, K, S/4, S/4) of crops (N, 3, S, S); averaged with the mirrored if asked."""
+        """The last stack's heatmaps (N, K, S/4, S/4) of crops (N, 3, S, S); averaged with the mirrored ones if
+        `flip_test`.
+        """
         heatmaps = self._engine(crops)
         if self.flip_test:
             mirrored = self._engine(crops.flip(3)).flip(3)
@@ -171,7 +172,7 @@ class Predictor:
 
 
 def _evenly(items, count):
-    """At most `count` of the items, from beginning to end."""
+    """At most `count` of the items, evenly spaced."""
     return [items[i * len(items) // count] for i in range(count)] if len(items) > count else items
 
 
@@ -180,8 +181,8 @@ def _check_image(image):
         return
     if not isinstance(image, np.ndarray):
         raise DataError(
-            f"expected a path or an image (H, W, 3) uint8 RGB, got a {type(image).__name__}; of a PIL image "
-            "np.asarray(image.convert('RGB')) makes one"
+            f"expected a path or an image (H, W, 3) uint8 RGB, got a {type(image).__name__}; convert a PIL image "
+            "with np.asarray(image.convert('RGB'))"
         )
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise DataError(f"expected an image (H, W, 3) uint8 RGB, got an array {image.shape} {image.dtype}")
@@ -192,12 +193,12 @@ def _boxes(boxes, count):
     try:
         boxes = np.array(boxes, np.float64)
     except (TypeError, ValueError):
-        raise DataError("boxes are numbers, (left, top, right, bottom) px an image") from None
+        raise DataError("boxes must be numbers: (left, top, right, bottom) px per image") from None
     boxes = boxes[None] if boxes.shape == (4,) else boxes
     if boxes.shape != (count, 4):
         raise DataError(f"{count} images need boxes ({count}, 4), got {boxes.shape}")
-    if not ((boxes[:, 2:] > boxes[:, :2]).all() and (abs(boxes) < LARGEST_BOX).all()):
-        raise DataError("a box is (left, top, right, bottom) px with left < right and top < bottom")
+    if not ((boxes[:, 2:] > boxes[:, :2]).all() and (abs(boxes) < MAX_BOX).all()):
+        raise DataError("a box must be (left, top, right, bottom) px with left < right and top < bottom")
     return boxes
 
 
@@ -206,8 +207,8 @@ def _by_number(path):
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", str(path))]
 
 
-def listed(images):
-    """Paths and arrays in a list, whatever was given."""
+def list_images(images):
+    """The images as a list of paths and arrays, whatever form they were given in."""
     if isinstance(images, np.ndarray):
         return list(images) if images.ndim == 4 else [images]
     if isinstance(images, (str, Path)):
@@ -218,7 +219,7 @@ def listed(images):
         found = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
         if not found:
             raise DataError(
-                f"{folder}: holds no image; the suffixes looked for are {', '.join(sorted(IMAGE_SUFFIXES))}"
+                f"{folder}: contains no image; the suffixes looked for are {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
         return found
     try:
@@ -228,10 +229,9 @@ def listed(images):
 
 
 def write_predictions(joints_txt, predictions, image_dir=None, min_confidence=0.0, overwrite=False):
-    """Writes predictions as a joints file that `read_annotations` reads; joints of less than
-    `min_confidence` as nan.
+    """Writes predictions as a joints file for `read_annotations`; joints below `min_confidence` become nan.
 
-    image_dir: the folder that the names are written relative to; by default the deepest one that holds all of them.
+    image_dir: the folder that the names are written relative to; by default the deepest one that contains all images.
     Raises DataError for predictions of arrays and for two of the same file; ExistsError.
     """
     _check_files(predictions)
@@ -241,9 +241,9 @@ def write_predictions(joints_txt, predictions, image_dir=None, min_confidence=0.
 
 
 def predicted_annotations(predictions, min_confidence=0.0):
-    """Predictions of files as `Annotations`; joints of less than `min_confidence` are missing.
+    """Predictions of files as `Annotations`; joints below `min_confidence` become NaN.
 
-    Raises DataError where they are of different skeletons.
+    Raises DataError if their skeletons differ.
     """
     first = predictions[0].skeleton
     for prediction in predictions:
@@ -278,17 +278,17 @@ def draw_predictions(out_dir, predictions, image_dir=None, min_confidence=0.0, o
             min_confidence,
         )
         _, encoded = cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-        write_whole(path, encoded.tobytes())
+        write_atomically(path, encoded.tobytes())
     return paths
 
 
 def _common_folder(predictions):
     if not predictions:
-        raise DataError("there is no prediction")
+        raise DataError("there are no predictions")
     return os.path.commonpath([os.path.dirname(os.path.abspath(prediction.path)) for prediction in predictions])
 
 
 def _check_files(predictions):
     files = [prediction.path for prediction in predictions]
     if None in files or len(set(files)) < len(files):
-        raise DataError("expected one prediction a file: not of arrays, and no file twice")
+        raise DataError("expected one prediction per file: none of arrays, and no file twice")

@@ -1,4 +1,4 @@
-"""The joints of a body as data: their names, which mirror each other, which are joined by a limb."""
+"""`Skeleton`: the joints of a body, their left and right counterparts, and the limbs between them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +11,9 @@ class Skeleton:
     """Joint names in file order, and the limbs between them.
 
     names: one name per joint; a joint of one side is called `left_…` or `right_…`
-        (the person's own left and right, not the picture's).
-    limbs: pairs of names that a drawing joins with a line, the inner joint first, and limbs nearer to the hips before
-        those that hang on them.
+        (the person's own left and right, not the image's).
+    limbs: pairs of names that drawings connect by a line, inner joint first, and limbs closer to the hips before
+        those attached to them.
     torso: the two joints whose distance is the unit of PCK.
     """
 
@@ -22,19 +22,19 @@ class Skeleton:
     torso: tuple[str, str] = ("left_shoulder", "right_hip")
 
     def __post_init__(self):
-        """Raises DataError where a name stands twice, or a limb's end is no joint."""
+        """Raises DataError if a name occurs twice, or a limb's end is not a joint."""
         if len(set(self.names)) < len(self.names):
             raise DataError(f"joint names must differ from each other: {', '.join(self.names)}")
         for name in (name for limb in self.limbs for name in limb):
             self.index(name)
         if len(self.torso) != 2:
-            raise DataError(f"torso is two joints, not {self.torso!r}")
+            raise DataError(f"torso must be two joints, not {self.torso!r}")
 
     def __len__(self):
         return len(self.names)
 
     def index(self, name):
-        """The place of joint `name` in the order. Raises DataError where there is no such joint."""
+        """The index of joint `name`. Raises DataError if there is no such joint."""
         if name not in self.names:
             raise DataError(f"no joint is called {name!r}; the joints are: {', '.join(self.names)}")
         return self.names.index(name)
@@ -45,16 +45,16 @@ class Skeleton:
 
     @classmethod
     def of(cls, settings):
-        """The skeleton of a dictionary from `settings`. Raises DataError where it is damaged."""
+        """The skeleton of a dictionary from `settings`. Raises DataError if it is damaged."""
         names, limbs, torso = settings["names"], settings["limbs"], settings["torso"]
         if not all(isinstance(name, str) for name in [*names, *torso]):
             raise DataError("the joint names are damaged")
         return cls(tuple(names), tuple((inner, outer) for inner, outer in limbs), tuple(torso))
 
     def check_same(self, other, whose, others):
-        """Raises DataError where another skeleton has other joints, or the same in another order.
+        """Raises DataError if another skeleton has other joints, or the same ones in another order.
 
-        whose, others: what the two are called in the message ("the model", "the data").
+        whose, others: how the message names the two ("the model", "the data").
         """
         if self.names != other.names:
             raise DataError(
@@ -64,7 +64,7 @@ class Skeleton:
 
     @cached_property
     def mirrored(self):
-        """For each joint the index of the joint that takes its place in a mirrored image, as a list."""
+        """For each joint the index of its counterpart in a mirrored image, as a list."""
         return [self.index(_other_side(name)) for name in self.names]
 
     @cached_property
@@ -74,7 +74,7 @@ class Skeleton:
 
     @cached_property
     def limb_ends(self):
-        """The inner joints and the outer joints of the limbs, two lists of indices."""
+        """The inner joints and the outer joints of the limbs, as two lists of indices."""
         return [inner for inner, _ in self.limb_indices], [outer for _, outer in self.limb_indices]
 
     @cached_property
@@ -111,14 +111,14 @@ KINECT20 = Skeleton(
 
 
 def skeleton_of(count, skeleton=None):
-    """The skeleton of `count` joints: the one given, else KINECT20 for 20 joints, else joints without names or limbs.
+    """The skeleton of `count` joints: the one given, else KINECT20 for 20 joints, else unnamed joints without limbs.
 
-    Raises DataError where the given skeleton has another number of joints.
+    Raises DataError if the given skeleton has another number of joints.
     """
     if skeleton is None:
         return KINECT20 if count == len(KINECT20) else Skeleton(tuple(f"joint_{k + 1}" for k in range(count)), limbs=())
     if len(skeleton) != count:
         raise DataError(
-            f"expected {len(skeleton)} joints, those of the skeleton, got {count}; pass skeleton= the right one"
+            f"expected the {len(skeleton)} joints of the skeleton, got {count}; pass the right one as skeleton="
         )
     return skeleton

@@ -1,4 +1,4 @@
-"""From a joints file to a training and a validation set that share no person, kept as two joints files."""
+"""Splits a joints file into a training and a validation set that share no person, stored as two joints files."""
 
 import json
 from contextlib import suppress
@@ -18,7 +18,7 @@ from pose.annotations import (
 )
 from pose.clips import ClipError, parse_clips
 from pose.runtime.errors import DataError, MissingError, PoseError
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 from pose.runtime.findings import raise_errors
 from pose.skeleton import KINECT20, Skeleton
 from pose.training.run_folders import read_description
@@ -28,7 +28,7 @@ SAMPLE = INSTALLED if INSTALLED.exists() else Path(__file__).parents[1] / "data"
 
 
 class Split(NamedTuple):
-    """A data set divided for training: two `Annotations`, their image folder, and the joints file they come from."""
+    """A data set split for training: two `Annotations`, their image folder, and the joints file they come from."""
 
     train: Annotations
     valid: Annotations
@@ -36,24 +36,25 @@ class Split(NamedTuple):
     joints_txt: Path
 
     def matches(self, run_dir):
-        """Whether the pose training in that folder was trained on `train`, so that `valid` is new to it."""
+        """Whether the run in that folder was trained on `train`, so that `valid` is new to it."""
         data = read_description(run_dir).get("data", {}).get("train", {})
         return [part["fingerprint"] for part in data.get("from", [])] == [fingerprint(self.train)]
 
 
 def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):
-    """Annotations divided into (train, valid).
+    """Annotations split into (train, valid).
 
-    groups: one value an image; images of one group (a person, say) stay on one side. Without it each image is a group.
+    groups: one value per image; images of a group (such as a person) stay on one side. By default each image is a
+        group.
     valid_share: the share of the groups that goes to validation.
-    Raises DataError where there are fewer than two groups.
+    Raises DataError if there are fewer than two groups.
     """
     annotations = as_annotations(annotations)
     groups = np.arange(len(annotations)) if groups is None else np.asarray(groups)
     if len(groups) != len(annotations):
         raise DataError(f"{len(annotations)} images need as many groups, got {len(groups)}")
     if not (isinstance(valid_share, float) and 0 < valid_share < 1):
-        raise DataError(f"valid_share is a share above 0.0 and below 1.0, not {valid_share!r}")
+        raise DataError(f"valid_share must be above 0.0 and below 1.0, not {valid_share!r}")
     if len(np.unique(groups)) < 2:
         raise DataError(
             "a split needs at least two groups (images, or the subjects of clips.csv); add some, or rename clips.csv "
@@ -63,12 +64,12 @@ def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):
     try:
         train, valid = next(shuffle.split(groups, groups=groups))
     except ValueError as error:  # one side would be empty
-        raise DataError(f"{len(np.unique(groups))} groups cannot be divided like that: {error}") from None
+        raise DataError(f"{len(np.unique(groups))} groups cannot be split like that: {error}") from None
     return annotations.select(train), annotations.select(valid)
 
 
 def subjects_of(annotations, clips_csv, image_dir):
-    """The subject of each image, from the clips file; an image between two clips is of the subject before it.
+    """The subject of each image, from the clips file; an image between two clips gets the subject of the earlier one.
 
     Frames outside every clip mostly show the person of the clips around them. Raises ClipError with all faults of the
     file.
@@ -83,9 +84,9 @@ def subjects_of(annotations, clips_csv, image_dir):
 
 
 def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINECT20):
-    """Reads a joints file and divides it into (train, valid).
+    """Reads a joints file and splits it into (train, valid).
 
-    Where clips.csv lies beside the joints file the split is by subject, so that validation shows people never seen;
+    If clips.csv lies next to the joints file the split is by subject, so that validation shows unseen people;
     otherwise it is by image.
     """
     annotations = read_annotations(joints_txt, image_dir, skeleton)
@@ -95,18 +96,18 @@ def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINE
 
 
 def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skeleton=KINECT20):
-    """`read_and_split`, and train.txt, valid.txt and source.json in `out_dir` for `load_split`. Returns `Split`.
+    """`read_and_split`, written to `out_dir` as train.txt, valid.txt and source.json for `load_split`. Returns `Split`.
 
-    skeleton: whose joints the file holds; the split, and what is trained on it, remember it.
-    Raises DataError where joints files of the user's own lie in `out_dir`, and what `read_annotations` and
+    skeleton: the joints in the file; the split, and models trained on it, keep it.
+    Raises DataError if `out_dir` contains the user's own joints files, and whatever `read_annotations` and
     `split_annotations` raise.
     """
     joints_txt, image_dir, out_dir = Path(joints_txt), Path(image_dir), Path(out_dir)
     source, parts = out_dir / "source.json", (out_dir / "train.txt", out_dir / "valid.txt")
     foreign = not source.exists() and any(part.exists() for part in parts)
     if foreign or joints_txt.resolve().parent == out_dir.resolve():
-        raise DataError(f"{out_dir} holds joints files that would be replaced; choose another out_dir")
-    # Written first: where reading fails, `load_split` must not go on with the data of an earlier time.
+        raise DataError(f"{out_dir} contains joints files that would be overwritten; choose another out_dir")
+    # Written first: if reading fails, `load_split` must not continue with the data of an earlier split.
     origin = {
         "joints_txt": str(joints_txt.resolve()),
         "image_dir": str(image_dir.resolve()),
@@ -114,7 +115,7 @@ def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skele
         "seed": seed,
         "skeleton": skeleton.settings(),
     }
-    write_whole(source, json.dumps(origin, indent=1))
+    write_atomically(source, json.dumps(origin, indent=1))
     for part in parts:
         part.unlink(missing_ok=True)
     train, valid = read_and_split(joints_txt, image_dir, valid_share, seed, skeleton)
@@ -124,9 +125,9 @@ def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skele
 
 
 def load_split(out_dir):
-    """The `Split` that `split_dataset` left in `out_dir`; where there is none it is made from the sample data.
+    """The `Split` that `split_dataset` left in `out_dir`; if there is none it is made from the sample data.
 
-    Raises MissingError where the last `split_dataset` could not read its data: they are not replaced by others.
+    Raises MissingError if the last `split_dataset` could not read its data, rather than use other data.
     """
     out_dir = Path(out_dir)
     source = out_dir / "source.json"
@@ -137,17 +138,17 @@ def load_split(out_dir):
         joints_txt, image_dir = Path(origin["joints_txt"]), Path(origin["image_dir"])
         skeleton = Skeleton.of(origin["skeleton"])
     except (OSError, ValueError, TypeError, KeyError):
-        raise DataError(f"{source}: is damaged, or of version 0.1; split the data set again") from None
+        raise DataError(f"{source}: is damaged, or from version 0.1; split the data set again") from None
     if not (out_dir / "valid.txt").exists():
         raise MissingError(f"{joints_txt} could not be read when it was split; fix it and split it again")
     train, valid = (read_annotations(out_dir / name, image_dir, skeleton) for name in ("train.txt", "valid.txt"))
-    with suppress(PoseError):  # it may have been changed since, or be gone
+    with suppress(PoseError):  # it may have changed since, or be gone
         _name_lines_of(joints_txt, train, valid, image_dir)
     return Split(train, valid, image_dir, joints_txt)
 
 
 def _name_lines_of(joints_txt, train, valid, image_dir):
-    """Lets messages about train and valid name the lines of the file that they come from, which a person can fix."""
+    """Lets messages about train and valid name the lines of the original file, where they can be fixed."""
     whole = read_annotations(joints_txt, skeleton=train.skeleton)
     line_of = dict(zip(whole.paths, whole.lines, strict=True))
     for part in (train, valid):

@@ -66,7 +66,7 @@ def test_any_white_space_separates(read, separator):
         f"{line('a.png')}\r\n\r\n",
         f"\ufeff# comment\r\n{line('a.png')}",
     ],
-    ids=["comments and blank lines", "byte order mark", "windows line ends", "mark before a comment"],
+    ids=["comments and blank lines", "byte order mark", "windows line endings", "mark before a comment"],
 )
 def test_comments_blank_lines_and_windows_files_are_read(read, folder, text):
     assert list(read(text.encode())) == [str(folder / "images/a.png")]
@@ -141,7 +141,7 @@ def test_a_name_that_is_not_utf8_is_a_fault_and_no_crash(read):
 
 
 def test_a_file_without_any_image_is_a_fault(read):
-    with pytest.raises(AnnotationError, match="holds no image"):
+    with pytest.raises(AnnotationError, match="contains no image"):
         read("# nothing\n")
 
 

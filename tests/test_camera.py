@@ -81,5 +81,5 @@ def test_a_camera_file_comes_back_and_another_is_refused(tmp_path):
     assert load_camera(tmp_path / "camera.json") == PLAIN
     for text in ("{", '{"f": 3}', "[1]"):
         (tmp_path / "camera.json").write_text(text)
-        with pytest.raises(ValueError, match=r"camera\.json: is no camera"):
+        with pytest.raises(ValueError, match=r"camera\.json: is not a camera"):
             load_camera(tmp_path / "camera.json")

@@ -83,7 +83,7 @@ LINES = {
     "too few": (" ".join(["c.png", *NUMBERS[:-1]]), "count", "39 numbers after the name instead of 40"),
     "too few after a name with blanks": (" ".join(["my photo.png", *NUMBERS[:-1]]), "count", "39 numbers"),
     "too many": (" ".join(["c.png", *NUMBERS, "7"]), "count", "41 numbers"),
-    "a third number a joint": (" ".join(["c.png", *NUMBERS, *NUMBERS[:20]]), "count", "60 numbers"),
+    "a third number per joint": (" ".join(["c.png", *NUMBERS, *NUMBERS[:20]]), "count", "60 numbers"),
     "commas everywhere": (",".join(["c.png", *NUMBERS]).replace(".5", ",5"), "count", "80 numbers"),
     "only a name": ("c.png", "count", "has 0 numbers"),
     "no name": ("," + ",".join(NUMBERS), "count", "has no image name before its 40 numbers"),
@@ -169,8 +169,8 @@ def test_the_same_wrong_count_on_all_lines_is_one_finding(check_text):
 
 GOOD = " ".join(["a.png", *NUMBERS])
 HARMLESS = {
-    "windows line ends": (f"{GOOD}\r\n", "line-ends"),
-    "old Mac line ends": (f"# made by hand\r{GOOD}\r", "line-ends"),
+    "windows line endings": (f"{GOOD}\r\n", "line-ends"),
+    "old Mac line endings": (f"# made by hand\r{GOOD}\r", "line-ends"),
     "a byte order mark": (f"\ufeff{GOOD}", "encoding"),
     "tabs": (GOOD.replace(" ", "\t"), "tabs"),
 }

@@ -78,7 +78,7 @@ def test_an_image_that_cannot_be_used_is_an_error(check, content, kind, message)
 def test_an_image_of_several_frames_is_a_warning(check, kind):
     report = check(frames(kind))
     assert found(report) == {("warning", "frames"): 1}
-    assert "holds 3 frames" in report.findings[0].what
+    assert "contains 3 frames" in report.findings[0].what
 
 
 def test_exif_rotation_is_a_note_and_the_size_is_that_of_the_image_as_it_is_shown(check):
@@ -158,7 +158,7 @@ def test_a_link_that_leads_out_of_the_folder_is_an_error_and_not_followed(tmp_pa
     image.symlink_to(tmp_path / "elsewhere.jpg")
     report = check_annotations(joints, tmp_path / "images")
     assert [(one.kind, one.line) for one in report.errors] == [("name", ROW + 1)]
-    assert "leads out of the image folder by a link" in report.errors[0].what
+    assert "leads out of the image folder through a link" in report.errors[0].what
     assert not report.tables[0].known[ROW]
 
 

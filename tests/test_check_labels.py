@@ -39,7 +39,7 @@ def test_a_joint_outside_of_the_image_by_how_far_it_is(check, place, level):
 
     report = check(change)
     assert at("outside", report) == [(level, ROW + 1, "right_wrist")]
-    assert f"lies {place:.1f} px outside of the image (320 × 240)" in str(report)
+    assert f"lies {place:.1f} px outside the image (320 × 240)" in str(report)
 
 
 def test_a_coordinate_that_no_image_has_is_an_error_without_images_too(check):
@@ -94,7 +94,7 @@ WHOLE = {
     **{name: (lambda p, order=order: p[:, [KINECT20.index(j) for j in order]], "order", name)
        for name, order in ORDERS.items()},
     "any order": (lambda p: p[:, np.random.default_rng(3).permutation(20)], "order", "another order"),
-    "x and y": (lambda p: p[..., ::-1], "axes", "x and y are exchanged"),
+    "x and y": (lambda p: p[..., ::-1], "axes", "x and y are swapped"),
     "y upwards": (lambda p: p * [1, -1] + [0, HEIGHT - 1], "axes", "y is counted upwards"),
     "shares": (lambda p: p / [WIDTH, HEIGHT], "scale", "go from 0 to 1"),
     "larger images": (lambda p: p * 2, "image-size", "of the width"),
@@ -247,7 +247,7 @@ def test_minus_one_for_no_label_is_a_warning_about_the_file(check):
 def test_sides_of_all_people_exchanged_is_a_note(check):
     report = check(lambda landmarks: landmarks[:, KINECT20.mirrored])
     assert at("sides", report) == [("note", None, "")]
-    assert "the person's left is at the picture's left" in str(report)
+    assert "the person's left is on the picture's left" in str(report)
 
 
 def test_a_person_with_other_sides_than_everybody_else_is_a_warning(tmp_path):
@@ -257,7 +257,7 @@ def test_a_person_with_other_sides_than_everybody_else_is_a_warning(tmp_path):
     rows = [(f"c{i}", f"person {i // 80}", f"a{i // 8 % 10}", names[i], names[i + 7]) for i in range(0, 480, 8)]
     write_clips(tmp_path / "clips.csv", rows)
     told = [one.what for one in check_annotations(joints).findings if "everybody else" in one.what]
-    assert told == ["left and right of 'person 2' are the other way round than everybody else's"]
+    assert told == ["left and right of 'person 2' are the opposite of everybody else's"]
 
 
 def test_who_stands_still_in_whole_pixels_is_a_warning(check):

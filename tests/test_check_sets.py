@@ -29,7 +29,7 @@ def check_clips(tmp_path):
 
 TWO = [("c1", "s1", "walk", 0, 7), ("c2", "s2", "walk", 8, 15)]
 CLIPS = {
-    "an image that is not there": (("c3", "s1", "walk", 16, "none.png"), "clip-range", "is no image of the joints"),
+    "an image that is not there": (("c3", "s1", "walk", 16, "none.png"), "clip-range", "is not an image of the joints"),
     "backwards": (("c3", "s1", "walk", 23, 16), "clip-range", "comes before first_image"),
     "a single image": (("c3", "s1", "walk", 16, 16), "clip-range", "single image"),
     "overlap": (("c3", "s1", "walk", 4, 7), "clip-overlap", "shares 4 image(s) with 'c1'"),
@@ -180,7 +180,7 @@ def test_an_empty_set_has_a_summary(tmp_path):
     for figure in (summary, worst):
         figure.canvas.draw()
     assert [text.get_text() for text in summary.axes[2].texts] == ["no image of known size"]
-    assert [text.get_text() for text in worst.axes[0].texts] == ["nothing was found\nabout single images"]
+    assert [text.get_text() for text in worst.axes[0].texts] == ["no findings\nabout single images"]
     plt.close("all")
 
 

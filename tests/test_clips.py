@@ -48,7 +48,7 @@ GOOD = "x,Ann,wave,b/0.png,b/1.png\ny,Bob,wave,b/2.png,b/3.png\n"
 @pytest.mark.parametrize(
     ("line", "named"),
     [
-        ("z,Ann,wave,a/0.png,a/9.png\n", "last_image 'a/9.png' is no image of the joints file"),
+        ("z,Ann,wave,a/0.png,a/9.png\n", "last_image 'a/9.png' is not an image of the joints file"),
         ("z,Ann,wave,a/3.png,a/1.png\n", "last_image 'a/1.png' comes before first_image"),
         ("z,Ann,wave,a/0.png,b/4.png\n", "from the folder a to b"),
         ("z,Ann,wave,b/3.png,b/4.png\n", "shares 1 image.s. with 'y' of line 3"),
@@ -86,7 +86,7 @@ def test_a_quotation_mark_swallows_no_clips(read, text, named):
 def test_another_encoding_is_named(tmp_path, annotations):
     lines = "x,Ann,zur\u00fcck,b/0.png,b/1.png\ny,Bob,zur\u00fcck,b/2.png,b/3.png\n"
     (tmp_path / "clips.csv").write_text(HEADER + lines, encoding="latin-1")
-    with pytest.raises(ClipError, match="line 2: holds characters that are not UTF-8"):
+    with pytest.raises(ClipError, match="line 2: contains characters that are not UTF-8"):
         read_clips(tmp_path / "clips.csv", annotations)
 
 
@@ -95,7 +95,7 @@ def test_a_file_of_one_subject_is_read(read):
 
 
 def test_a_file_without_clips_or_columns_is_refused(tmp_path, annotations, read):
-    with pytest.raises(ClipError, match="holds no clip"):
+    with pytest.raises(ClipError, match="contains no clip"):
         read("")
     (tmp_path / "clips.csv").write_text("clip;subject;action;first_image;last_image\n")
     with pytest.raises(ClipError, match="line 1: lacks clip, subject"):

@@ -69,7 +69,7 @@ def test_bf16_is_near(model, crops, backend):
 
 
 def test_int8_is_near_and_needs_images(model, crops):
-    with pytest.raises(ValueError, match="int8 needs images like those to come"):
+    with pytest.raises(ValueError, match="int8 needs images like those to be predicted"):
         build_engine(model, RES, "openvino", "int8")
     found = build_engine(model, RES, "openvino", "int8", samples=crops)(crops[:2])
     exact = heatmaps(model, crops[:2])

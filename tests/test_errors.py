@@ -25,7 +25,7 @@ from pose.runtime import errors
 from pose.runtime.data_loader import Loader
 from pose.runtime.device import is_out_of_memory
 from pose.runtime.errors import DataError, FileError, MissingError, OutOfMemory
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted([*ROOT.glob("pose/**/*.py"), *ROOT.glob("har/*.py")])
@@ -93,9 +93,9 @@ def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path):
     path.write_bytes(b"the last good one")
     with (
         no_room(),
-        pytest.raises(FileError, match=r"last\.safetensors: cannot be written .* the disk is full: make room"),
+        pytest.raises(FileError, match=r"last\.safetensors: cannot be written .* the disk is full: free some space"),
     ):
-        write_whole(path, b"x" * 10_000_000)
+        write_atomically(path, b"x" * 10_000_000)
     assert path.read_bytes() == b"the last good one"
     assert [path.name for path in tmp_path.iterdir()] == ["last.safetensors"]
 
@@ -103,7 +103,7 @@ def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path):
 def test_a_link_where_a_file_is_prepared_is_not_followed(tmp_path):
     (tmp_path / "precious").write_bytes(b"kept")
     (tmp_path / "last.safetensors.tmp").symlink_to(tmp_path / "precious")
-    write_whole(tmp_path / "last.safetensors", b"new")
+    write_atomically(tmp_path / "last.safetensors", b"new")
     assert (tmp_path / "precious").read_bytes() == b"kept"
     assert (tmp_path / "last.safetensors").read_bytes() == b"new"
 
@@ -126,7 +126,7 @@ def test_a_training_whose_disk_is_full_keeps_the_last_good_state(tmp_path, tiny_
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        (errno.ENOSPC, "make room"),
+        (errno.ENOSPC, "free some space"),
         (errno.EACCES, "change the permissions"),
         (errno.EROFS, "change the permissions"),
         (errno.ENAMETOOLONG, "check the path"),
@@ -138,7 +138,7 @@ def test_what_the_system_refuses_is_explained(tmp_path, monkeypatch, code, advic
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(FileError, match=f"{advice}, or choose another folder"):
-        write_whole(tmp_path / "new" / "file", "text")
+        write_atomically(tmp_path / "new" / "file", "text")
     assert not any((tmp_path / "new").iterdir())
 
 
@@ -161,7 +161,7 @@ def test_what_may_not_be_read_or_written_is_said(locked):
     with pytest.raises(FileError, match=r"joints\.txt: cannot be read \(Permission denied\); check its permissions"):
         read_annotations(locked / "joints.txt")
     with pytest.raises(FileError, match="you may not write there: change the permissions, or choose another folder"):
-        write_whole(locked / "run" / "last.safetensors", b"")
+        write_atomically(locked / "run" / "last.safetensors", b"")
     with pytest.raises(FileError, match="you may not write there"):
         pose.new_run(locked)
 
@@ -189,7 +189,7 @@ def test_a_checkpoint_whose_settings_lie_takes_no_memory_and_is_refused(tmp_path
 
 
 def test_batch_norm_refuses_a_single_value():
-    with pytest.raises(DataError, match="take batch_size 2, or 128 px"):
+    with pytest.raises(DataError, match="use batch_size 2, or 128 px"):
         StackedHourglass(1, channels=16).train()(torch.rand(1, 3, 64, 64))
     StackedHourglass(1, channels=16).eval()(torch.rand(1, 3, 64, 64))
 
@@ -197,12 +197,12 @@ def test_batch_norm_refuses_a_single_value():
 def test_a_batch_of_one_is_refused_before_training(tiny_annotations, tmp_path):
     config = TrainConfig(inp_res=64, channels=16, batch_size=1, bf16=False)
     data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
-    with pytest.raises(DataError, match="take batch_size 2"):
+    with pytest.raises(DataError, match="use batch_size 2"):
         pose.fit(config.build_model(), *data, config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("batch_size", "says"), [(4, "take batch_size=2"), (1, "take smaller images or models")])
+@pytest.mark.parametrize(("batch_size", "says"), [(4, "use batch_size=2"), (1, "use smaller images or models")])
 def test_out_of_memory_says_what_to_change(tiny_annotations, tmp_path, monkeypatch, batch_size, says):
     def too_large(*args):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -271,7 +271,7 @@ class Deadly(Faulty):
 
 
 def test_a_killed_loading_process_is_explained():
-    with pytest.raises(OutOfMemory, match="take fewer workers"):
+    with pytest.raises(OutOfMemory, match="use fewer workers"):
         list(Loader(Deadly(), 1, num_workers=1))
 
 

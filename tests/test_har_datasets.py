@@ -171,7 +171,7 @@ def test_part_of_the_clips_keep_the_landmarks_that_they_have(data):
 
 def test_clips_of_other_actions_and_empty_sets_are_refused(data):
     annotations, clips, _ = data
-    with pytest.raises(ValueError, match="the clips show wave, which is none of the actions sit, stand"):
+    with pytest.raises(ValueError, match="the clips show wave, not among the actions sit, stand"):
         SequenceDataset(annotations, clips, ["sit", "stand"])
     with pytest.raises(ValueError, match="the data set is empty"):
         SequenceDataset(annotations, [])
@@ -183,11 +183,11 @@ def test_clips_and_labels_of_other_annotations_are_refused(data, pictures):
         SequenceDataset(annotations.select(slice(0, 9)), clips)
     known = [replace(clips[0], first_image="0.png", last_image="6.png")]
     with pytest.raises(
-        ValueError, match=r"'w' has 0\.png in row 0, these annotations 11\.png: read the clips with these"
+        ValueError, match=r"'w' has 0\.png in row 0, the annotations have 11\.png: read the clips with these"
     ):
         SequenceDataset(annotations.select(slice(None, None, -1)), known)
     annotations, clips = pictures
-    with pytest.raises(ValueError, match="pose_labels are of other images"):
+    with pytest.raises(ValueError, match="pose_labels have other images"):
         ClipDataset(annotations, clips, pose_labels=annotations.select(slice(None, None, -1)))
 
 

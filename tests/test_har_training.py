@@ -170,10 +170,10 @@ def test_what_does_not_fit_is_refused(data):
         fit(config.build_head(3), train, train, config)
     with pytest.raises(ValueError, match="the model knows 4 actions, the data 3"):
         fit(config.build_head(4), train, valid, config)
-    with pytest.raises(ValueError, match="HourglassLSTM learns from a ClipDataset, not from a SequenceDataset"):
+    with pytest.raises(ValueError, match="HourglassLSTM is trained on a ClipDataset, not a SequenceDataset"):
         fit(HourglassLSTM(hg1(channels=16), config.build_head(3)), train, valid, config)
     other = SequenceDataset(valid.annotations, valid.clips, ["up", "down", "rest"])
-    with pytest.raises(ValueError, match="other actions"):
+    with pytest.raises(ValueError, match="different actions"):
         fit(config.build_head(3), train, other, config)
     with pytest.raises(ValueError, match="the model knows 4 actions, the data have 3"):
         evaluate(config.build_head(4), valid)

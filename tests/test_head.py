@@ -156,9 +156,9 @@ def test_wrong_shapes_are_named(shape, lengths, named):
 
 def test_other_skeletons_and_wrong_options():
     assert ActivityHead(3, 16, skeleton=MPII16, **TINY)(torch.rand(2, 4, 16, 2), torch.tensor([4, 3])).shape == (2, 3)
-    with pytest.raises(ValueError, match="expected 20 joints, those of the skeleton, got 16"):
+    with pytest.raises(ValueError, match="expected the 20 joints of the skeleton, got 16"):
         ActivityHead(3, 16, skeleton=KINECT20)
-    with pytest.raises(ValueError, match="pooling is one of attention_max"):
+    with pytest.raises(ValueError, match="pooling must be one of attention_max"):
         ActivityHead(3, pooling="median")
     for name, value, message in (
         ("hidden", 0, "hidden must be at least 1"),

@@ -68,7 +68,9 @@ def test_a_damaged_file_of_the_cache_is_made_anew(people, tmp_path):
 def test_a_cache_that_cannot_be_written_is_said_once_and_training_goes_on(people, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     data = Generic(people, inp_res=64, cache_dir=tmp_path / "cache")
-    with pytest.warns(UserWarning, match=r"cache: cannot be written .*; training goes on without it") as caught:
+    with pytest.warns(
+        UserWarning, match=r"cache: cannot be written .*; training continues without the cache"
+    ) as caught:
         samples = [data[0][0], data[1][0]]
     assert len(caught) == 1
     assert torch.equal(samples[0], Generic(people, inp_res=64)[0][0])

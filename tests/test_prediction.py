@@ -131,7 +131,7 @@ def test_the_skeleton_is_the_models_own():
     assert Predictor(model).skeleton.names == ("joint_1", "joint_2")  # nobody has named them
     hands = Skeleton(("left_hand", "right_hand"), limbs=())
     assert Predictor(StackedHourglass(1, 2, channels=16, skeleton=hands), flip_test=True).skeleton == hands
-    with pytest.raises(ValueError, match="expected 2 joints, those of the skeleton, got 20"):
+    with pytest.raises(ValueError, match="expected the 2 joints of the skeleton, got 20"):
         StackedHourglass(1, 20, channels=16, skeleton=hands)
 
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_looked_at_is_refused(predictor, images, boxes, message):
 def test_a_file_that_is_no_image_and_an_empty_folder_are_named(predictor, tmp_path):
     with pytest.raises(ImageError, match=r"none\.png"):
         predictor.predict(tmp_path / "none.png")
-    with pytest.raises(ValueError, match=r"holds no image; the suffixes .*\.jpg"):
+    with pytest.raises(ValueError, match=r"contains no image; the suffixes .*\.jpg"):
         predictor.predict(tmp_path)
 
 
@@ -212,7 +212,7 @@ def test_joints_below_the_least_confidence_are_written_as_not_labelled(files, tm
 def test_what_a_joints_file_cannot_hold_is_refused(files, tmp_path, paths):
     paths = [None if i is None else files[i] for i in paths]
     predictions = [Prediction(np.ones((20, 2)), np.ones(20), np.ones(2), 1.0, path) for path in paths]
-    with pytest.raises(ValueError, match="one prediction a file"):
+    with pytest.raises(ValueError, match="one prediction per file"):
         write_predictions(tmp_path / "found.txt", predictions, tmp_path / "images")
     assert not (tmp_path / "found.txt").exists()
 

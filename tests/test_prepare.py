@@ -414,12 +414,12 @@ def test_utkinect_projects_reorders_and_gives_a_shared_frame_to_the_earlier_clip
 @pytest.mark.parametrize(
     ("wrong", "finding", "clips"),
     [
-        ("push: NaN NaN", "s01_e01 push nan–nan: is no range of frames", 8),
-        ("push: 160 150", "s01_e01 push 160–150: is no range of frames", 8),
+        ("push: NaN NaN", "s01_e01 push nan–nan: is not a range of frames", 8),
+        ("push: 160 150", "s01_e01 push 160–150: is not a range of frames", 8),
         ("push: 150 190", "s01_e01 push 150–190: the median clip of this action is 10 long", 9),
         ("push: 130 190", "s01_e01 push 130–190: shares frames with s01_e01 sit down 120–140", 8),
         ("push: 150 900", "s01_e01 push 150–900: leaves the recording, 100–196", 9),
-        ("push: 149 151", "s01_e01 push 149–151: holds fewer than two frames of joints", 8),
+        ("push: 149 151", "s01_e01 push 149–151: contains fewer than two frames of joints", 8),
     ],
 )
 def test_utkinect_finds_mistakes_by_rule_and_corrects_none_by_itself(raw, out, wrong, finding, clips):
@@ -480,7 +480,7 @@ def test_official_utkinect_gives_its_199_clips(pose_data, out, capsys):
     utkinect.main(["--raw", str(raw), "--out", str(out), "--corrections", str(raw / "actionLabel_modified.txt")])
     printed = capsys.readouterr().out
     assert "replaced by the correction file: 7" in printed
-    assert "s10_e02 carry nan–nan: is no range of frames" in printed
+    assert "s10_e02 carry nan–nan: is not a range of frames" in printed
     annotations = read_annotations(out / "joints.txt")
     clips = har.read_clips(out / "clips.csv", annotations)
     assert len(clips) == 199

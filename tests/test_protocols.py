@@ -55,7 +55,7 @@ def test_each_recording_is_left_out_once_and_its_person_still_trains():
     assert [clip.name for clip in folds[3].test] == ["p1_t1_sit", "p1_t1_stand"]
     assert "p1" in subjects(folds[3].train)
     check_fold(folds[3])
-    with pytest.raises(ValueError, match="'recording p1_t1' trains on and tests p1; divide it otherwise"):
+    with pytest.raises(ValueError, match="'recording p1_t1' trains on and tests p1; split it differently"):
         check_fold(folds[3]._replace(new_subjects=True))
 
 
@@ -91,7 +91,7 @@ def test_a_subject_on_both_sides_stops_the_protocol_before_any_training():
         run_protocol([fold], annotations, HarConfig())
     with pytest.raises(ValueError, match="trains on and tests 0_up"):
         run_protocol([Fold("same", clips[:3], clips[:1], new_subjects=False)], annotations, HarConfig())
-    with pytest.raises(ValueError, match="has no clip to test"):
+    with pytest.raises(ValueError, match="has no clips to test"):
         run_protocol([Fold("empty", clips, [])], annotations, HarConfig())
 
 

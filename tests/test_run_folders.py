@@ -65,7 +65,7 @@ def test_runs_stand_side_by_side(split, tmp_path):
     figure = compared.plot()
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 3]
     plt.close(figure)
-    with pytest.raises(ValueError, match="holds no activity training with a finished epoch"):
+    with pytest.raises(ValueError, match="contains no activity training with a finished epoch"):
         compare_runs(tmp_path / "runs", "activity")
 
 

@@ -436,5 +436,5 @@ def test_a_shard_takes_no_more_memory_than_it_has_bytes(tmp_path, tiny_annotatio
 def test_a_compressed_checkpoint_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("archive/data.pkl", b"\0" * 10**7)
-    with pytest.raises(PoseError, match="is compressed, as no checkpoint is"):
+    with pytest.raises(PoseError, match="is compressed, which no checkpoint is"):
         pose.load_mpii_checkpoint(tmp_path / "bomb.pth")

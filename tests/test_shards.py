@@ -62,7 +62,7 @@ def test_each_epoch_has_an_order_of_its_own(shards):
 
 
 def test_the_shards_themselves_come_in_another_order(shards, monkeypatch):
-    monkeypatch.setattr("pose.training.shards.SHUFFLED", 1)
+    monkeypatch.setattr("pose.training.shards.SHUFFLE_BUFFER", 1)
     data = ShardedGeneric(shards, **TINY)
     firsts = []
     for epoch in range(8):
@@ -111,7 +111,7 @@ def test_workers_that_drop_the_rest_of_their_shards_change_no_figure(annotations
         assert row["learning_rate"] == pytest.approx(rate_at(steps - 1, steps, config.learning_rate, config.warmup))
     assert losses[1] == pytest.approx(losses[0], rel=0.15)
     config = TrainConfig(inp_res=64, channels=16, batch_size=8, epochs=1, bf16=False, workers=2)
-    with pytest.raises(ValueError, match="12 images are no batch of 8 for each of 2 workers"):
+    with pytest.raises(ValueError, match="12 images do not make a batch of 8 for each of 2 workers"):
         fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / "none")
     config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, workers=5)
     with pytest.raises(ValueError, match="4 shards cannot be read by 1 processes with 5 workers"):
@@ -130,7 +130,7 @@ def test_shards_whose_writing_was_broken_off_are_named(annotations, tmp_path):
     assert not (tmp_path / "shards").exists()
     (tmp_path / "shards").mkdir()
     (tmp_path / "shards" / "000000.tar").touch()
-    with pytest.raises(FileNotFoundError, match="holds no whole shards"):
+    with pytest.raises(FileNotFoundError, match="contains no complete shards"):
         ShardedGeneric(tmp_path / "shards")
     with pytest.raises(FileExistsError, match="only partly written; delete it"):
         write_shards(annotations, tmp_path / "shards")
@@ -139,9 +139,9 @@ def test_shards_whose_writing_was_broken_off_are_named(annotations, tmp_path):
 def test_what_cannot_be_read_is_said(annotations, shards, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="nothing to write"):
         write_shards({}, tmp_path / "none")
-    with pytest.raises(FileExistsError, match="already holds shards"):
+    with pytest.raises(FileExistsError, match="already contains shards"):
         write_shards(annotations, shards)
-    with pytest.raises(FileNotFoundError, match="make them with write_shards"):
+    with pytest.raises(FileNotFoundError, match="create them with write_shards"):
         ShardedGeneric(tmp_path)
     monkeypatch.setattr("pose.runtime.distributed.size", lambda: 5)
     with pytest.raises(ValueError, match="4 shards cannot be read by 5 processes"):

@@ -69,7 +69,7 @@ def test_a_source_may_use_one_array_again_and_again(head):
 
 
 def test_a_model_must_know_its_actions():
-    with pytest.raises(ValueError, match="does not know its actions"):
+    with pytest.raises(ValueError, match="the model's actions are unknown"):
         SlidingWindow(ActivityHead(3), window=4)
 
 
@@ -181,7 +181,7 @@ def test_a_video_that_breaks_off_is_named(video, monkeypatch):
             pass
 
     monkeypatch.setattr(cv2, "VideoCapture", Damaged)
-    with pytest.raises(ImageError, match="breaks off after 3 of 9 frames"):
+    with pytest.raises(ImageError, match="ends after 3 of 9 frames"):
         list(read_frames(video))
     with pytest.raises(ValueError, match="index is 0 or more, not -1"):
         next(read_frames(-1))

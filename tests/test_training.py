@@ -377,7 +377,7 @@ def test_a_compiled_training_learns_the_same(folder, tmp_path, monkeypatch):
 
 
 def test_compiling_and_recomputing_are_refused_together():
-    with pytest.raises(ValueError, match="compile and recompute do not go together"):
+    with pytest.raises(ValueError, match="compile and recompute cannot be combined"):
         TrainConfig(compile=True, recompute=True)
 
 

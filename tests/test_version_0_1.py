@@ -72,5 +72,5 @@ def test_what_version_0_2_no_longer_has_is_named(tmp_path):
     head = har.ActivityHead(**HEAD)
     about = {"kind": "activity head", "actions": ["sit", "wave"], "settings": HEAD | {"frames": 0}}
     save_tensors(tmp_path / "old.safetensors", head.state_dict(), about | {"skeleton": SKELETON, "window": 9})
-    with pytest.raises(ValueError, match="frames is a number from 2 to 4096, not 0"):
+    with pytest.raises(ValueError, match="frames must be from 2 to 4096, not 0"):
         har.load_model(tmp_path / "old.safetensors")

@@ -1,12 +1,12 @@
-"""Leeds Sports Pose Extended to plain files: photographs of hard poses with 14 labelled joints.
+"""Converts Leeds Sports Pose Extended to plain files: photographs of difficult poses with 14 labelled joints.
 
     python data/lsp/prepare.py --raw RAW_DIR --out OUT_DIR
 
-The set: S. Johnson, M. Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation",
+Data set: S. Johnson, M. Everingham, "Learning Effective Human Pose Estimation from Inaccurate Annotation",
 CVPR 2011. Its page, "Leeds Sports Pose Extended Training Dataset", is on the first author's site. The
-photographs belong to Flickr's users: for research only, and not to be passed on. Cite the paper.
+photographs belong to Flickr users: for research only, do not redistribute. Cite the paper.
 
-RAW_DIR holds the official files, `images/imNNNNN.jpg` and `joints.mat` (`joints`, 14×3×10000: x, y, visible).
+RAW_DIR contains the official files, `images/imNNNNN.jpg` and `joints.mat` (`joints`, 14×3×10000: x, y, visible).
 OUT_DIR gets `images/` (the same files) and `joints.txt` (format: data/README.md). Photographs have no clips.
 """
 
@@ -25,7 +25,7 @@ from pose.annotations import write_annotations
 from pose.runtime.errors import DataError, ExistsError, MissingError
 from pose.skeleton import KINECT20
 
-# Left and right are the person's own. The last two are "neck" and "head top" there: the nearest of KINECT20.
+# Left and right are the person's own. The last two are LSP's "neck" and "head top", mapped to the nearest of KINECT20.
 JOINTS = (
     "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
     "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
@@ -36,19 +36,19 @@ ABSENT, UNLABELLED = "skipped absent images", "skipped images without a label"
 
 
 def load_joints(raw):
-    """Labels (N, 20, 2) of images 1 … N, image px, in the order of KINECT20, NaN for what is not labelled.
+    """Labels (N, 20, 2) of images 1 … N, image px, in the order of KINECT20, NaN where not labelled.
 
-    A joint with flag 0 is not labelled: all those of an image hold one same place beyond its edge, where
-    (0, 0) went when the photograph was cropped and scaled. The rest stay as they are (see data/README.md).
-    Raises MissingError, DataError where joints.mat is missing or something else.
+    A joint with flag 0 is not labelled: all of them in an image have the same position beyond its edge, where
+    (0, 0) ended up when the photograph was cropped and scaled. The rest are unchanged (see data/README.md).
+    Raises MissingError if joints.mat is missing, DataError if it is something else.
     """
     path = raw / "joints.mat"
     if not path.is_file():
-        raise MissingError(f"{path}: not there; put the official file there or pass another --raw")
+        raise MissingError(f"{path}: does not exist; put the official file there or pass another --raw")
     joints = loadmat(path).get("joints", np.empty(0))
     if joints.ndim != 3 or joints.shape[:2] != (len(JOINTS), 3):
         raise DataError(
-            f"{path}: 'joints' is {joints.shape}, expected 14×3×N (x, y, visible); take the official file of "
+            f"{path}: 'joints' is {joints.shape}, expected 14×3×N (x, y, visible); use the official file of "
             "LSP Extended (the smaller LSP is 3×14×2000, and its flag means something else)"
         )
     joints = joints.transpose(2, 0, 1)  # (N, 14, 3)
@@ -58,17 +58,16 @@ def load_joints(raw):
 
 
 def prepare(raw, out):
-    """Turns RAW_DIR into OUT_DIR. Returns counts (a Counter).
+    """Converts RAW_DIR to OUT_DIR. Returns counts (a Counter).
 
-    Raises ExistsError where `out` was prepared before; MissingError, DataError where `raw` is
-    something else.
+    Raises ExistsError if `out` was already prepared, MissingError or DataError if `raw` is wrong.
     """
     raw, out = Path(raw), Path(out)
     if (out / "joints.txt").exists() or any((out / "images").glob("*")):
-        raise ExistsError(f"{out} has a joints.txt or images already; delete them or pass another --out")
+        raise ExistsError(f"{out} already has a joints.txt or images; delete them or pass another --out")
     landmarks = load_joints(raw)
     if not any((raw / "images").glob("im*.jpg")):
-        raise MissingError(f"{raw / 'images'}: no im*.jpg there; put the official images there")
+        raise MissingError(f"{raw / 'images'}: contains no im*.jpg; put the official images there")
     (out / "images").mkdir(parents=True, exist_ok=True)
 
     counts, annotations = Counter(), {}
@@ -83,7 +82,7 @@ def prepare(raw, out):
             shutil.copyfile(raw / "images" / name, out / "images" / name)
             annotations[name] = points
             counts.update({"images": 1, "joints": labelled})
-    write_annotations(out / "joints.txt", annotations)  # last: its presence says that all is done
+    write_annotations(out / "joints.txt", annotations)  # last: its presence means that all is done
     return counts
 
 

@@ -1,12 +1,12 @@
-"""UTD-MHAD to plain files: depth video and Kinect skeletons become images, joints.txt and clips.csv.
+"""Converts UTD-MHAD to plain files: depth video and Kinect skeletons become images, joints.txt and clips.csv.
 
     python data/utd_mhad/prepare.py --raw RAW_DIR --out OUT_DIR
 
-The set: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A Multimodal Dataset for Human Action Recognition
-Utilizing a Depth Camera and a Wearable Inertial Sensor", ICIP 2015. The authors give it out for research on
-its page at the University of Texas at Dallas; of its archives, Depth and Skeleton are needed. Cite the paper.
+Data set: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A Multimodal Dataset for Human Action Recognition
+Utilizing a Depth Camera and a Wearable Inertial Sensor", ICIP 2015. The authors provide it for research on its
+page at the University of Texas at Dallas; of its archives, Depth and Skeleton are needed. Cite the paper.
 
-RAW_DIR holds the official files, `Depth/a{action}_s{subject}_t{trial}_depth.mat` (`d_depth`, 240×320×T, mm,
+RAW_DIR contains the official files, `Depth/a{action}_s{subject}_t{trial}_depth.mat` (`d_depth`, 240×320×T, mm,
 0 where no body is) and `Skeleton/…_skeleton.mat` (`d_skel`, 20×3×T, metres, x right, y up, z away). OUT_DIR
 gets `images/`, `joints.txt`, `clips.csv`, `joints_3d.txt` and `camera.json` (formats: data/README.md).
 """
@@ -30,7 +30,7 @@ from pose.skeleton import KINECT20
 
 CAMERA = Camera(fx=285.63, fy=285.63, cx=160.0, cy=120.0, width=320, height=240)  # not official, but it fits
 SHIFT = 1.75  # frames: the picture of depth frame t belongs to skeleton t − 1.75 (see data/README.md)
-MM_PER_GREY = 6  # 255 grey values span 1.5 m: an arm's reach before the body and a step behind it
+MM_PER_GREY = 6  # 255 grey values span 1.5 m: an arm's reach in front of the body and a step behind it
 BEFORE, AFTER = "skipped frames before the first skeleton", "skipped frames after the last skeleton"
 EMPTY, UNEVEN = "skipped frames without a body", "clips whose two files differ in length"
 
@@ -55,9 +55,9 @@ ACTIONS = (
 
 
 def find_clips(raw, subjects=None):
-    """Sorted (action, subject, trial) of the official file names under `raw`, of all subjects or of these.
+    """Sorted (action, subject, trial) of the official file names under `raw`, of all subjects or of the given ones.
 
-    Raises MissingError where there are none.
+    Raises MissingError if there are none.
     """
     pattern = re.compile(r"a(\d+)_s(\d+)_t(\d+)_(?:depth|skeleton)\.mat")
     matches = (pattern.fullmatch(p.name) for d in ("Depth", "Skeleton") for p in (raw / d).glob("*.mat"))
@@ -81,7 +81,7 @@ def load_clip(raw, clip_name):
 
 
 def skeleton_at(skeleton, times):
-    """`skeleton` (T, 20, 3) at fractional frames `times` (N,) in 0 … T − 1: (N, 20, 3), linear in between."""
+    """`skeleton` (T, 20, 3) at fractional frames `times` (N,) in 0 … T − 1: (N, 20, 3), interpolated linearly."""
     before = np.floor(times).astype(int)
     after = np.minimum(before + 1, len(skeleton) - 1)
     weight = (times - before)[:, None, None]
@@ -96,10 +96,10 @@ def depth_to_grey(depth):
 
 
 def write_frames(image_dir, clip_name, depth, skeleton, shift, step, counts):
-    """Writes the pictures of one clip, `{clip_name}_f{depth frame}.png`; adds what it skips to `counts`.
+    """Writes the images of one clip, `{clip_name}_f{depth frame}.png`; counts skipped frames in `counts`.
 
-    depth, skeleton: as from `load_clip`; shift: frames; step: every step-th depth frame is taken.
-    Returns the names of the N pictures and the joints at their times, (N, 20, 3) in metres.
+    depth, skeleton: as from `load_clip`; shift: frames; step: every step-th depth frame is used.
+    Returns the names of the N images and the joints at their times, (N, 20, 3) in metres.
     """
     names, times = [], []
     for t in range(0, depth.shape[2], step):
@@ -120,15 +120,15 @@ def write_frames(image_dir, clip_name, depth, skeleton, shift, step, counts):
 
 
 def prepare(raw, out, shift=SHIFT, subjects=None, step=1):
-    """Turns RAW_DIR into OUT_DIR. Returns counts (a Counter) and a line for each clip skipped.
+    """Converts RAW_DIR to OUT_DIR. Returns counts (a Counter) and a line for each skipped clip.
 
-    Raises ExistsError where `out` was prepared, MissingError or DataError on a wrong `raw`.
+    Raises ExistsError if `out` was already prepared, MissingError or DataError if `raw` is wrong.
     """
     raw, out = Path(raw), Path(out)
     if step < 1:
-        raise DataError(f"step is {step}; it must be 1 or more")
+        raise DataError(f"step must be 1 or more, not {step}")
     if (out / "joints.txt").exists() or any((out / "images").glob("*")):
-        raise ExistsError(f"{out} has a joints.txt or images already; delete them or pass another --out")
+        raise ExistsError(f"{out} already has a joints.txt or images; delete them or pass another --out")
     clips = find_clips(raw, subjects)
     (out / "images").mkdir(parents=True, exist_ok=True)
     counts, skipped, joints_3d, rows = Counter(), [], {}, []
@@ -147,7 +147,7 @@ def prepare(raw, out, shift=SHIFT, subjects=None, step=1):
         else:
             skipped.append(f"{clip_name}: no frame has both a body and a skeleton")
     if not rows:
-        raise DataError(f"{raw}: no clip can be used. The first: {skipped[0]}")
+        raise DataError(f"{raw}: no clip is usable. The first: {skipped[0]}")
     write_clips(out / "clips.csv", rows)
     write_joints_3d(out, joints_3d, CAMERA)
     counts.update(clips=len(rows), images=len(joints_3d))
@@ -159,9 +159,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--raw", required=True, help="folder with the official Depth/ and Skeleton/")
     parser.add_argument("--out", required=True, help="folder to write to")
-    parser.add_argument("--shift", type=float, default=SHIFT, help="frames the depth is late (%(default)s)")
-    parser.add_argument("--subjects", type=int, nargs="+", help="only these, for example 1 3 5 (all)")
-    parser.add_argument("--step", type=int, default=1, help="take every STEP-th frame (%(default)s)")
+    parser.add_argument("--shift", type=float, default=SHIFT, help="delay of the depth in frames (%(default)s)")
+    parser.add_argument("--subjects", type=int, nargs="+", help="only these, for example 1 3 5 (default: all)")
+    parser.add_argument("--step", type=int, default=1, help="use every STEP-th frame (%(default)s)")
     args = parser.parse_args(argv)
     try:
         counts, skipped = prepare(args.raw, args.out, args.shift, args.subjects, args.step)

@@ -1,14 +1,14 @@
-"""UT-Kinect-Action3D to plain files: Kinect joints and action labels become joints.txt and clips.csv.
+"""Converts UT-Kinect-Action3D to plain files: Kinect joints and action labels become joints.txt and clips.csv.
 
     python data/utkinect/prepare.py --raw RAW_DIR --out OUT_DIR
 
-The set: L. Xia, C.-C. Chen, J. K. Aggarwal, "View Invariant Human Action Recognition Using Histograms of 3D Joints",
-CVPR Workshops 2012. The authors give it out for research on its page at the University of Texas at Austin. Cite it.
+Data set: L. Xia, C.-C. Chen, J. K. Aggarwal, "View Invariant Human Action Recognition Using Histograms of 3D Joints",
+CVPR Workshops 2012. The authors provide it for research on its page at the University of Texas at Austin. Cite it.
 
-RAW_DIR holds the official files: `joints/joints_s{person}_e{take}.txt`, a line a frame with its number and the
+RAW_DIR contains the official files: `joints/joints_s{person}_e{take}.txt`, a line per frame with its number and the
 x y z of 20 joints in metres (the SDK's order; x right, y up, z away), and `actionLabel.txt`, the frame range of each
 action. OUT_DIR gets `joints.txt`, `clips.csv`, `joints_3d.txt` and `camera.json` (formats: data/README.md). The
-images' names are those of the official RGB archive, `s01_e01/colorImg190.jpg`, which recognising actions does not need.
+image names are those of the official RGB archive, `s01_e01/colorImg190.jpg`, which action recognition does not need.
 """
 
 import argparse
@@ -47,7 +47,7 @@ ACTIONS = {
 
 
 class Label(NamedTuple):
-    """One line of the label file: frames `first` to `last` (both included) of a recording; NaN as in the file."""
+    """One line of the label file: frames `first` to `last` (inclusive) of a recording; NaN as in the file."""
 
     recording: str
     action: str
@@ -63,7 +63,7 @@ class Label(NamedTuple):
 
 
 def read_labels(path):
-    """The `Label`s of an official label file. Raises DataError with file and line for a line that is none."""
+    """The `Label`s of an official label file. Raises DataError with file and line for an invalid line."""
     labels, recording = [], None
     for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
         fields = line.replace(":", " ").split()
@@ -79,14 +79,14 @@ def read_labels(path):
 def read_recording(path):
     """The joints of one recording: frame numbers (T,), ascending, and joints (T, 20, 3) in metres.
 
-    Of lines with the same number the first is taken. A joint at (0, 0, 0) was not tracked and becomes NaN.
+    Of lines with the same number the first is used. A joint at (0, 0, 0) was not tracked and becomes NaN.
     """
     try:
         table = np.loadtxt(path, ndmin=2)
     except ValueError as error:
-        raise DataError(f"{path}: is damaged ({error}); take it from the archive again") from None
+        raise DataError(f"{path}: is damaged ({error}); extract it from the archive again") from None
     if table.shape[1] != 1 + 3 * len(JOINTS):
-        raise DataError(f"{path}: expected {1 + 3 * len(JOINTS)} numbers a line, found {table.shape[1]}")
+        raise DataError(f"{path}: expected {1 + 3 * len(JOINTS)} numbers per line, found {table.shape[1]}")
     frames, rows = np.unique(table[:, 0].astype(int), return_index=True)
     joints = table[rows, 1:].reshape(-1, len(JOINTS), 3)[:, TO_KINECT20]
     joints[(joints == 0).all(axis=-1)] = np.nan
@@ -94,15 +94,15 @@ def read_recording(path):
 
 
 def correct(labels, corrections):
-    """The labels with the ranges of those that the correction file gives another one, and a line for each.
+    """The labels with their ranges replaced by those in the correction file, and a line for each change.
 
-    Raises DataError where the correction file has a label that is not there.
+    Raises DataError if the correction file has an unknown label.
     """
-    by_place = {(label.recording, label.action): label for label in corrections}
-    unknown = by_place.keys() - {(label.recording, label.action) for label in labels}
+    by_name = {(label.recording, label.action): label for label in corrections}
+    unknown = by_name.keys() - {(label.recording, label.action) for label in labels}
     if unknown:
-        raise DataError(f"the correction file has {sorted(unknown)[0]}, which is no label of actionLabel.txt")
-    corrected = [by_place.get((label.recording, label.action), label) for label in labels]
+        raise DataError(f"the correction file has {sorted(unknown)[0]}, which is not a label in actionLabel.txt")
+    corrected = [by_name.get((label.recording, label.action), label) for label in labels]
     changed = [
         f"{old} → {new.first:g}–{new.last:g}"
         for old, new in zip(labels, corrected, strict=True)
@@ -112,33 +112,33 @@ def correct(labels, corrections):
 
 
 def find_mistakes(labels, frames_of):
-    """The labels that can hold no clip, and a line for each label that breaks a rule.
+    """The labels that cannot form a clip, and a line for each label that breaks a rule.
 
-    A range needs two numbers, the first the smaller, with two frames of joints or more in between; it lies in the
-    recording, shares no more than one frame with another, and is no more than three times longer or shorter than the
-    median of its action. Of two that share frames, the one of the more unusual length is taken for the wrong one.
+    A range needs two numbers in ascending order, with at least two frames of joints in between; it lies in the
+    recording, shares at most one frame with another, and is at most three times longer or shorter than the median of
+    its action. Of two that share frames, the one with the more unusual length is considered wrong.
     Returns (unusable, findings).
     """
-    whole = [label for label in labels if label.length > 0]
+    valid = [label for label in labels if label.length > 0]
     medians = {
-        action: np.median([label.length for label in whole if label.action == action])
-        for action in {label.action for label in whole}
+        action: np.median([label.length for label in valid if label.action == action])
+        for action in {label.action for label in valid}
     }
     unusable, findings = set(), []
     for label in labels:
         if not label.length > 0:
             unusable.add(label)
-            findings.append(f"{label}: is no range of frames")
+            findings.append(f"{label}: is not a range of frames")
             continue
         frames = frames_of[label.recording]
         if label.first < frames[0] or label.last > frames[-1]:
             findings.append(f"{label}: leaves the recording, {frames[0]}–{frames[-1]}")
         if ((frames >= label.first) & (frames <= label.last)).sum() < 2:
             unusable.add(label)
-            findings.append(f"{label}: holds fewer than two frames of joints")
+            findings.append(f"{label}: contains fewer than two frames of joints")
         if not 1 / UNUSUAL <= label.length / medians[label.action] <= UNUSUAL:
             findings.append(f"{label}: the median clip of this action is {medians[label.action]:g} long")
-    for a, b in _overlapping(whole):
+    for a, b in _overlapping(valid):
         wrong = max(a, b, key=lambda label: abs(np.log(label.length / medians[label.action])))
         unusable.add(wrong)
         findings.append(f"{wrong}: shares frames with {b if wrong is a else a}")
@@ -152,7 +152,7 @@ def _overlapping(labels):
 
 
 def clip_rows(labels, frames_of):
-    """The rows of clips.csv. The one frame that two labels may share belongs to the earlier."""
+    """The rows of clips.csv. A frame shared by two labels belongs to the earlier one."""
     rows, taken = [], set()
     for label in sorted(labels, key=lambda label: (label.recording, label.first)):
         frames = frames_of[label.recording]
@@ -160,18 +160,18 @@ def clip_rows(labels, frames_of):
         names = [name for name in names if name not in taken]
         taken.update(names)
         clip = f"{label.recording}_{label.action.replace(' ', '_')}"
-        if len(names) > 1:  # of two frames one may be the other label's
+        if len(names) > 1:  # one of two frames may belong to another label
             rows.append([clip, label.recording.partition("_")[0], label.action, names[0], names[-1]])
     return rows
 
 
 def image_name(recording, frame):
-    """The name that the official RGB archive gives a frame."""
+    """The name of a frame in the official RGB archive."""
     return f"{recording}/colorImg{frame}.jpg"
 
 
 def find_camera(joints_3d, labelled_txt):
-    """`CameraFit` to a joints file of hand-labelled images, named as in `image_name`."""
+    """A `CameraFit` to a joints file of hand-labelled images, named as in `image_name`."""
     labelled = read_annotations(labelled_txt)
     known = [row for row, name in enumerate(labelled.paths) if name in joints_3d]
     if not known:
@@ -181,18 +181,18 @@ def find_camera(joints_3d, labelled_txt):
 
 
 def prepare(raw, out, corrections=None, camera=CAMERA, labelled_txt=None):
-    """Turns RAW_DIR into OUT_DIR. Returns counts (a Counter), corrections and findings (lines), and a `CameraFit`.
+    """Converts RAW_DIR to OUT_DIR. Returns counts (a Counter), corrections and findings (lines), and a `CameraFit`.
 
-    corrections: a label file whose ranges replace those of actionLabel.txt; labelled_txt: a joints file labelled by
-    hand, which the camera is fitted to (else there is no fit, and `camera` is used).
-    Raises ExistsError where `out` was prepared, MissingError or DataError on a wrong `raw`.
+    corrections: a label file whose ranges replace those of actionLabel.txt; labelled_txt: a hand-labelled joints
+    file that the camera is fitted to (otherwise there is no fit, and `camera` is used).
+    Raises ExistsError if `out` was already prepared, MissingError or DataError if `raw` is wrong.
     """
     raw, out = Path(raw), Path(out)
     if (out / "joints.txt").exists():
-        raise ExistsError(f"{out} has a joints.txt already; delete it or pass another --out")
+        raise ExistsError(f"{out} already has a joints.txt; delete it or pass another --out")
     files = sorted((raw / "joints").glob("joints_s*_e*.txt"))
     if not files:
-        raise MissingError(f"{raw}: no joints/joints_s01_e01.txt, … there; pass another --raw")
+        raise MissingError(f"{raw}: contains no joints/joints_s01_e01.txt, …; pass another --raw")
     recordings = {path.stem.removeprefix("joints_"): read_recording(path) for path in files}
     frames_of = {name: frames for name, (frames, _) in recordings.items()}
     joints_3d = {
@@ -219,8 +219,8 @@ def main(argv=None):
     parser.add_argument("--raw", type=Path, required=True, help="folder with the official joints/ and actionLabel.txt")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--corrections", type=Path, help="label file whose ranges replace the official ones")
-    parser.add_argument("--camera", type=Path, help="camera.json to project with (the SDK's nominal camera)")
-    parser.add_argument("--labelled", type=Path, help="joints file of hand-labelled images: the camera is fitted to it")
+    parser.add_argument("--camera", type=Path, help="camera.json to project with (default: the SDK's nominal camera)")
+    parser.add_argument("--labelled", type=Path, help="joints file of hand-labelled images to fit the camera to")
     args = parser.parse_args(argv)
     try:
         camera = load_camera(args.camera) if args.camera else CAMERA
@@ -233,7 +233,7 @@ def main(argv=None):
     for key, value in official.items():
         print(f"{key:20}{value:>9}{counts[key]:>9}")
     print(f"\nranges replaced by the correction file: {len(changed)}", *changed, sep="\n  ")
-    print(f"\nlabels that break a rule: {len(findings)}; {counts['labels'] - counts['clips']} of them hold no clip")
+    print(f"\nlabels that break a rule: {len(findings)}; {counts['labels'] - counts['clips']} of them form no clip")
     print("", *findings, sep="\n  ")
     if fit:
         print(f"\n{fit.camera}\n{fit.table(KINECT20)}")

@@ -1,4 +1,4 @@
-"""What may be wrong with a data set, before anything is trained on it."""
+"""Checks a data set for mistakes before anything is trained on it."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,7 @@ from pose.check.motion import check_motion, find_films
 from pose.check.names import check_names
 from pose.check.report import Report
 from pose.check.split import check_copies, check_division
-from pose.check.systematic import check_whole
+from pose.check.systematic import check_file
 from pose.joints_file import read_table
 from pose.runtime.findings import Finding
 from pose.skeleton import KINECT20
@@ -22,14 +22,14 @@ __all__ = ["Finding", "Report", "check_annotations"]
 
 
 def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None, skeleton=KINECT20):
-    """Reads a data set and reports what is wrong with it, or may be.
+    """Reads a data set and reports what is, or may be, wrong with it.
 
-    joints_txt: the joints file. Its lines are read as far as they can be understood, so all of it is checked at once.
-    image_dir: the folder that the image names are relative to; without it the images are not looked at.
-    valid_txt: a second joints file, for validation; it is checked as well, and against the first.
-    clips_csv: the clips of both; without it clips.csv beside joints_txt, if it is there.
-    skeleton: whose joints the files hold, in its order.
-    Returns a `Report`. Raises MissingError where a file or the folder does not exist; whatever they hold is reported.
+    joints_txt: the joints file. Lines are read as far as they can be parsed, so that all of it is checked in one run.
+    image_dir: the folder that the image names are relative to; without it the images are not checked.
+    valid_txt: a second joints file, for validation; it is checked on its own, and against the first.
+    clips_csv: the clips of both; by default clips.csv next to joints_txt, if it exists.
+    skeleton: the joints in the files, in file order.
+    Returns a `Report`. Raises MissingError if a file or the folder does not exist; any content is reported on.
     """
     read = [read_table(path, skeleton) for path in (joints_txt, valid_txt) if path]
     tables = [table for table, _ in read]
@@ -38,8 +38,8 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
         findings += check_images(tables, image_dir)
         readable = [path for table in tables for path, known in zip(table.paths, table.known, strict=True) if known]
         findings += check_copies(tables, copies(readable))
-    beside = Path(joints_txt).with_name("clips.csv")
-    clips_csv = clips_csv or (beside if beside.is_file() else None)
+    default = Path(joints_txt).with_name("clips.csv")
+    clips_csv = clips_csv or (default if default.is_file() else None)
     clips_of, found = check_clips(clips_csv, tables) if clips_csv else ([{} for _ in tables], [])
     findings += found
     for table, clips in zip(tables, clips_of, strict=True):
@@ -52,32 +52,32 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
 
 
 def check_landmarks(table, clip_of):
-    """Findings about the labels of a `Table`, those that concern all of it first: they explain many others.
+    """Findings about the labels of a `Table`; those about the whole file come first, since they explain many others.
 
-    clip_of: (M,), which clip each row is of. Joints at (-1, -1) become NaN in the table.
+    clip_of: (M,), the clip of each row. Joints at (-1, -1) become NaN in the table.
     """
     if not len(table):
         return []
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # of means and medians of nothing
+        warnings.simplefilter("ignore", RuntimeWarning)  # about means and medians of nothing
         findings = remove_minus_one(table)
-        whole, landmarks = check_whole(table)
+        whole, landmarks = check_file(table)
         findings += whole
         causes = {finding.kind for finding in whole if finding.level != "note"}
         silent = {"outside", "axes"} if causes & {"image-size", "axes"} else set()
         if any((finding.kind, finding.level) == ("image-size", "error") for finding in whole):
             silent |= {"sides", "limb"}
-        if landmarks is None:  # nothing is known of where the joints are
+        if landmarks is None:  # nothing is known about the joints' positions
             landmarks = np.full_like(table.landmarks, np.nan)
         possible = believable(landmarks, table.sizes)
         films = find_films(table, Body(possible, table.skeleton), clip_of)
         moving, possible = check_motion(table, possible, films)
-        of_lines = check_labels(table, landmarks, Body(possible, table.skeleton), films, silent)
+        line_findings = check_labels(table, landmarks, Body(possible, table.skeleton), films, silent)
         jumps = {(one.line, one.joint, one.level) for one in moving if one.kind == "jump"}
-        return findings + moving + [one for one in of_lines if not _told(one, jumps)]
+        return findings + moving + [one for one in line_findings if not _explained_by(one, jumps)]
 
 
-def _told(finding, jumps):
-    """Whether a limb's length follows from a jump (line, joint, level) that is found already, and is as serious."""
+def _explained_by(finding, jumps):
+    """Whether a limb's length follows from a jump (line, joint, level) already found that is at least as serious."""
     levels = ("error", finding.level)
     return finding.kind == "limb" and any((finding.line, finding.joint, level) in jumps for level in levels)

@@ -1,4 +1,4 @@
-"""Measures of a body that the checks share: its size, where is up, and on which side of it is its left."""
+"""Body measurements shared by the checks: its size, its up direction, and which side is its left."""
 
 from functools import cached_property
 
@@ -8,7 +8,7 @@ OUTLINE = ("shoulder", "hip")
 
 
 class Body:
-    """Measures of landmarks (M, K, 2), image px; whatever cannot be measured is NaN."""
+    """Measurements of landmarks (M, K, 2), image px; whatever cannot be measured is NaN."""
 
     def __init__(self, landmarks, skeleton):
         self.landmarks, self.skeleton = landmarks, skeleton
@@ -31,7 +31,9 @@ class Body:
 
     @cached_property
     def size(self):
-        """(M,) px: about the body's extent, but told by its longer limbs, so that one wrong joint changes little."""
+        """(M,) px: roughly the body's extent, but estimated from its longer limbs, so that one wrong joint matters
+        little.
+        """
         return upper_quarter(self.lengths / self.usual) if self.skeleton.limbs else self.extent
 
     @cached_property
@@ -54,9 +56,9 @@ class Body:
 
     @cached_property
     def turn(self):
-        """(M, 2): the sine, in torsos, between up and the line from the left to the right shoulder, and the hips'.
+        """(M, 2): the sine, in torsos, between up and the line from left to right, of the shoulders and of the hips.
 
-        Negative where the person's left is at the picture's right, as it is of one who looks into the camera.
+        Negative where the person's left is on the right of the picture, as for someone facing the camera.
         """
         across = np.stack([right - left for left, right in map(self.pair, OUTLINE)], axis=1)
         cross = self.up[:, None, 0] * across[..., 1] - self.up[:, None, 1] * across[..., 0]
@@ -64,20 +66,20 @@ class Body:
 
 
 def upper_quarter(values):
-    """(M,): for each row of (M, L) the value that three quarters of the others do not exceed, NaN aside."""
+    """(M,): the upper quartile of each row of (M, L), ignoring NaN."""
     ordered = np.sort(values, axis=1)  # NaN comes last
     count = np.isfinite(ordered).sum(axis=1)
     return np.take_along_axis(ordered, np.maximum(0, np.ceil(0.75 * count).astype(int) - 1)[:, None], axis=1)[:, 0]
 
 
 def share_towards(up, direction, degrees=45):
-    """The share of the vectors (M, 2) that point less than so far from a direction (2,); NaN without any."""
+    """The share of the vectors (M, 2) within `degrees` of a direction (2,); NaN if there are none."""
     cosine = up @ np.asarray(direction, float) / np.linalg.norm(up, axis=1)
     cosine = cosine[np.isfinite(cosine)]
     return (cosine > np.cos(np.radians(degrees))).mean() if len(cosine) else np.nan
 
 
 def beyond(landmarks, sizes):
-    """(M, K) px: how far each landmark lies outside of its image, 0 inside; sizes (M, 2) px."""
+    """(M, K) px: how far each landmark lies outside its image, 0 inside; sizes (M, 2) px."""
     over = np.maximum(-0.5 - landmarks, landmarks - (sizes[:, None] - 0.5))
     return np.maximum(over, 0).max(axis=-1)

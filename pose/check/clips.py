@@ -1,4 +1,4 @@
-"""The clips file: its own faults, and how many clips each action has."""
+"""Checks the clips file: its own faults, and the number of clips of each action."""
 
 from collections import Counter
 
@@ -11,9 +11,9 @@ UNEVEN = 10  # times as many clips of one action as of another
 
 
 def check_clips(clips_csv, tables):
-    """For each table {line: `Clip`} of the clips that lie in it, whose rows are the table's, and findings.
+    """For each table {line: `Clip`} of the clips in it, with rows of that table, and findings.
 
-    A clip may lie in any one of the tables. Raises MissingError where there is no such file.
+    A clip may be in any one of the tables. Raises MissingError if the file does not exist.
     """
     clips_of, findings = parse_clips(clips_csv, [table.names for table in tables])
     lines = {line: clip for clips in clips_of for line, clip in clips.items()}
@@ -22,7 +22,7 @@ def check_clips(clips_csv, tables):
 
 
 def _imbalance(clips, clips_csv):
-    """A finding where one action has very many clips and another very few."""
+    """A finding if one action has very many clips and another very few."""
     ranked = Counter(clip.action for clip in clips.values()).most_common()
     if not ranked or ranked[0][1] < UNEVEN * ranked[-1][1]:
         return []
@@ -32,7 +32,7 @@ def _imbalance(clips, clips_csv):
 
 
 def by_row(clips, table):
-    """(M,): the line of clips.csv that each row of the table belongs to, −1 where to none."""
+    """(M,): the line of clips.csv that each row of the table belongs to, −1 if to none."""
     line_of = np.full(len(table), -1)
     for line, clip in clips.items():
         line_of[clip.rows] = line

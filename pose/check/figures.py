@@ -1,4 +1,4 @@
-"""The pictures of a report: what was found, and the images that were found the worst."""
+"""The figures of a report: a summary of the findings, and the worst images."""
 
 import textwrap
 from collections import Counter, defaultdict
@@ -13,11 +13,11 @@ from pose.runtime.findings import LEVELS
 
 COLORS = {"error": "tab:red", "warning": "tab:orange", "note": "0.6"}
 TILE = 400  # px; a larger image is read at a lower resolution
-CROPS_SHOWN = 5000  # people in the scatter plot
+MAX_PEOPLE = 5000  # in the scatter plot
 
 
 def plot_summary(report):
-    """Findings by kind and level, the share of labels per joint, and where people stand. Returns the figure."""
+    """Findings by kind and level, the share of labels per joint, and where people are. Returns the figure."""
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained", width_ratios=(1.2, 1.2, 1))
     _plot_kinds(axes[0], report.findings)
     _plot_labels(axes[1], report.tables)
@@ -38,8 +38,8 @@ def _plot_kinds(ax, findings):
         width = np.array([count[kind, level] for kind in kinds], float)
         ax.barh(range(len(kinds)), width, left=start, color=COLORS[level], label=level)
         start += width
-    for place, number in enumerate(start):
-        ax.annotate(f" {number:,.0f}", (number, place), va="center", fontsize=8)
+    for position, number in enumerate(start):
+        ax.annotate(f" {number:,.0f}", (number, position), va="center", fontsize=8)
     ax.set_yticks(range(len(kinds)), kinds, fontsize=8)
     ax.set(xlabel="how many", xscale="symlog", xlim=(0, 3 * max(start)))
     ax.legend(fontsize=8)
@@ -49,22 +49,22 @@ def _plot_labels(ax, tables):
     for number, table in enumerate(tables):
         labelled = np.isfinite(table.landmarks).all(axis=-1)
         share = labelled.mean(axis=0) if len(labelled) else np.zeros(len(table.skeleton))
-        places, names = np.arange(len(share)), table.skeleton.names
+        positions, names = np.arange(len(share)), table.skeleton.names
         if number:
-            ax.plot(places, share, "k_", markersize=12, label="validation")
+            ax.plot(positions, share, "k_", markersize=12, label="validation")
             ax.legend(fontsize=8)
         else:
-            ax.bar(places, share, color=[side_color(name) for name in names])
-            ax.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
+            ax.bar(positions, share, color=[side_color(name) for name in names])
+            ax.set_xticks(positions, names, rotation=60, ha="right", fontsize=8)
     ax.set(title="labelled", ylabel="share of the lines", ylim=(0, 1.05))
 
 
 def _plot_people(ax, tables):
-    """Where the middle of each person is in the image, and in colour how much of it the person fills."""
+    """Where the center of each person is in the image, coloured by how much of the image the person fills."""
     landmarks = np.concatenate([table.landmarks for table in tables])
     sizes = np.concatenate([table.sizes for table in tables])
     rows = np.flatnonzero(np.isfinite(sizes).all(axis=1) & np.isfinite(landmarks).any(axis=(1, 2)))
-    rows = rows[:: max(1, -(-len(rows) // CROPS_SHOWN))]
+    rows = rows[:: max(1, -(-len(rows) // MAX_PEOPLE))]
     ax.set(title="where people stand, and how large", xlim=(-0.1, 1.1), ylim=(1.1, -0.1))
     ax.set(xlabel="share of the image's width", ylabel="share of its height")
     ax.plot([0, 1, 1, 0, 0], [0, 0, 1, 1, 0], color="black", linewidth=0.8)
@@ -82,14 +82,16 @@ def plot_worst(report, count=12, columns=4):
     worst = worst_images(report, count)
     figure, axes = grid(max(1, len(worst)), columns, size=3.0)
     if not worst:
-        axes[0].text(0.5, 0.5, "nothing was found\nabout single images", ha="center", va="center")
+        axes[0].text(0.5, 0.5, "no findings\nabout single images", ha="center", va="center")
     for ax, (table, row, findings) in zip(axes, worst, strict=False):
         _plot_tile(ax, table, row, findings)
     return figure
 
 
 def worst_images(report, count):
-    """At most `count` (table, row, findings): errors before warnings, kinds in turn so that each is seen."""
+    """At most `count` (table, row, findings): errors before warnings, alternating between kinds so that each is
+    shown.
+    """
     findings, table_of = defaultdict(list), {table.file: table for table in report.tables}
     for one in report.findings:
         if one.line is not None and one.file in table_of and one.level != "note":
@@ -126,7 +128,7 @@ def _plot_tile(ax, table, row, findings):
 
 
 def _far_out(landmarks, pixels):
-    """(K, 1) bool: landmarks farther from the image than it is large; a picture of them would show nothing else."""
+    """(K, 1) bool: landmarks farther from the image than its size; a plot with them would show nothing else."""
     height, width = pixels.shape[:2]
     middle, reach = np.array([width, height]) / 2, 1.5 * max(width, height)
     return (np.abs(landmarks - middle) > reach).any(axis=1, keepdims=True)
@@ -144,7 +146,7 @@ def _plot_without(ax, landmarks, skeleton, text):
 
 
 def _ring(ax, landmarks, skeleton, findings):
-    """Red rings around the joints in question; at the tile's edge for those beyond it."""
+    """Red rings around the joints in question, at the tile's edge for those beyond it."""
     limits = np.sort([ax.get_xlim(), ax.get_ylim()], axis=1)
     margin = 0.02 * (limits[:, 1] - limits[:, 0])
     for name in {one.joint for one in findings if one.joint}:

@@ -1,4 +1,4 @@
-"""Names of images that are one file to some computers."""
+"""Checks for image names that some file systems treat as one file."""
 
 import posixpath
 import unicodedata
@@ -6,12 +6,12 @@ from collections import defaultdict
 
 
 def same_name(name):
-    """What two names share that are one file to some computers: letters in either case, accents in either form."""
+    """A key shared by names that some file systems treat as one file: letter case and Unicode form are ignored."""
     return unicodedata.normalize("NFC", posixpath.normpath(name)).casefold()
 
 
 def difference(one, other):
-    """How two names differ that have the same `same_name`."""
+    """How two names with the same `same_name` differ."""
     return "case" if unicodedata.normalize("NFC", one) != unicodedata.normalize("NFC", other) else "Unicode form"
 
 
@@ -24,6 +24,6 @@ def check_names(table):
         for row in others:
             how = difference(table.names[one], table.names[row])
             what = f"differs in {how} alone from {table.names[one]} (line {table.lines[one]})"
-            todo = "on Windows and Macs the two are one file: rename one"
+            todo = "on Windows and macOS they are the same file: rename one"
             findings.append(table.finding("warning", "name-form", what, todo, row))
     return findings

@@ -1,4 +1,4 @@
-"""What a check has found: as a table, for a notebook, as a file, as pictures."""
+"""`Report`: the findings of a check as text, as an HTML table for notebooks, as JSON, and as figures."""
 
 import html
 import json
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pose.runtime.errors import DataError, ExistsError
-from pose.runtime.files import printable, read_bytes, write_whole
+from pose.runtime.files import printable, read_bytes, write_atomically
 from pose.runtime.findings import LEVELS
 
 ROWS_PER_KIND = 5
@@ -17,7 +17,7 @@ ROWS_PER_KIND = 5
 class Report:
     """The findings about a data set, the most serious kinds first.
 
-    findings: list of `Finding`. tables: the joints files as they were understood, a `Table` each, for the figures.
+    findings: list of `Finding`. tables: the parsed joints files, a `Table` each, for the figures.
     """
 
     findings: list
@@ -33,7 +33,7 @@ class Report:
 
     @property
     def ok(self):
-        """Whether there is no error."""
+        """Whether there are no errors."""
         return not self.errors
 
     def __repr__(self):
@@ -77,10 +77,10 @@ class Report:
         return groups
 
     def write_without_errors(self, joints_txt):
-        """Writes the first joints file once more without the lines that have an error; returns how many were left out.
+        """Writes a copy of the first joints file without the lines that have errors; returns how many were left out.
 
-        clips.csv stays as it is: a clip that begins or ends with a line left out needs another first or last image.
-        Raises DataError where an error concerns the whole file, ExistsError where `joints_txt` already exists.
+        clips.csv stays as it is: a clip that begins or ends with a dropped line needs another first or last image.
+        Raises DataError if an error concerns the whole file, ExistsError if `joints_txt` already exists.
         """
         if Path(joints_txt).exists():
             raise ExistsError(f"{joints_txt} already exists; choose another name")
@@ -89,11 +89,14 @@ class Report:
         if None in wrong:
             raise DataError(f"{file}: an error concerns the whole file; fix it first")
         lines = read_bytes(file, "joints file").splitlines(keepends=True)
-        write_whole(joints_txt, b"".join(line for number, line in enumerate(lines, start=1) if number not in wrong))
+        write_atomically(
+            joints_txt, b"".join(line for number, line in enumerate(lines, start=1) if number not in wrong)
+        )
         return len(wrong)
 
     def write_json(self, path):
-        """Writes all findings, their counts by level and kind, and the files with their counts of images, as ASCII.
+        """Writes all findings, their counts by level and kind, and the files with their numbers of images, as ASCII
+        JSON.
 
         A name that is not UTF-8 has its bytes as \\udc80 … \\udcff, as Python's `os.fsdecode` gives them.
         """
@@ -109,7 +112,7 @@ class Report:
             ],
             "findings": [asdict(finding) for finding in self.findings],
         }
-        write_whole(path, json.dumps(content, indent=1))
+        write_atomically(path, json.dumps(content, indent=1))
 
     def plot_summary(self):
         """Findings by kind and level, labels per joint, where and how large the people are. Returns the figure."""

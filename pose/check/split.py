@@ -1,4 +1,4 @@
-"""Training and validation files: images and people that both have."""
+"""Checks training and validation files for images and people that both contain."""
 
 import posixpath
 
@@ -15,7 +15,7 @@ def check_copies(tables, groups):
                 findings.append(_copy(table, rows))
         if len(tables) == 2 and all(inside) and tables[0].paths[inside[0][0]] != tables[1].paths[inside[1][0]]:
             other = f"{tables[0].names[inside[0][0]]} (line {tables[0].lines[inside[0][0]]} of {tables[0].file})"
-            what = f"has the same content as {other}, with which the network is trained"
+            what = f"has the same content as {other}, which the network is trained on"
             findings.append(tables[1].finding("error", "shared-image", what, "remove one of them", inside[1][0]))
     return findings
 
@@ -24,21 +24,23 @@ def _copy(table, rows):
     first, *others = sorted(rows)
     names = ", ".join(f"{table.names[row]} (line {table.lines[row]})" for row in others[:3])
     names += f" and {len(others) - 3} more" if len(others) > 3 else ""
-    return table.finding("warning", "copy", f"the same content as {names}", "keep one, if they are one picture", first)
+    return table.finding(
+        "warning", "copy", f"has the same content as {names}", "keep one, if they are the same picture", first
+    )
 
 
 def check_division(train, valid, clips_of, clips_csv):
-    """Findings about images by name, and subjects, that both have; clips_of: for each {line: `Clip`}."""
+    """Findings about image names, and subjects, that both contain; clips_of: {line: `Clip`} for each."""
     first = {posixpath.normpath(name): row for row, name in enumerate(train.names)}
     findings = []
     for row, name in enumerate(valid.names):
         other = first.get(posixpath.normpath(name))
         if other is not None:
-            what = f"is in training too (line {train.lines[other]} of {train.file})"
+            what = f"is in training, too (line {train.lines[other]} of {train.file})"
             findings.append(valid.finding("error", "shared-image", what, "remove one of the two lines", row))
     sides = [{clip.subject for clip in clips.values()} for clips in clips_of]
     for subject in sorted(sides[0] & sides[1]):
         what = f"the subject {subject!r} is in training and in validation"
-        todo = "keep each person on one side: else the validation shows people that are known"
+        todo = "keep each person on one side: otherwise validation shows people seen in training"
         findings.append(Finding("warning", "shared-subject", what, todo, str(clips_csv)))
     return findings

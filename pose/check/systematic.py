@@ -1,17 +1,17 @@
-"""What is wrong with all labels of a file alike: one cause, one finding."""
+"""Checks for mistakes that affect all labels of a file: one finding per cause."""
 
 import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from pose.check.body import Body, beyond, share_towards
 
-TINY = 16  # px; in a smaller image these may be pixels
-FEW = 10  # lines; fewer do not tell what is usual
+TINY = 16  # px; in a smaller image such coordinates may be pixels
+FEW = 10  # lines; fewer do not show what is usual
 LINES_FOR_ORDER = 2000
-WRONG_ORDER = 1.5  # limbs, in edges of the shortest tree: right orders have 1.0–1.3, drawn ones above 1.65
-BETTER = 0.8  # an order is named where the limbs are this much shorter in it
-MOST = 0.8  # of the lines, for what concerns all of a file
-OUT = 0.02  # of the image's side: nearer to the edge is a slip
+WRONG_ORDER = 1.5  # limb length in edges of the shortest tree: correct orders have 1.0–1.3, random ones above 1.65
+BETTER = 0.8  # another order is reported if it shortens the limbs by this factor
+MOST = 0.8  # of the lines, for findings about the whole file
+OUT = 0.02  # of the image's side: closer to the edge is a slip
 LEFT, DOWN, UP = (-1, 0), (0, 1), (0, -1)  # directions in the picture
 
 _ARM, _LEG = ("shoulder", "elbow", "wrist", "hand"), ("hip", "knee", "ankle", "foot")
@@ -22,10 +22,10 @@ ORDERS = {
 }
 
 
-def check_whole(table):
-    """Findings about the file as a whole, and its landmarks (M, K, 2) as they were probably meant; None if unknown.
+def check_file(table):
+    """Findings about the file as a whole, and its landmarks (M, K, 2) as probably intended; None if unknown.
 
-    `table.landmarks` stays as it is. Where the size of the images is in doubt, the landmarks are as in the file.
+    `table.landmarks` is unchanged. If the size of the images is in doubt, the landmarks are those of the file.
     """
     landmarks, findings = table.landmarks, _never_labelled(table)
     if not np.isfinite(landmarks).any():
@@ -46,22 +46,22 @@ def check_whole(table):
 
 
 def _never_labelled(table):
-    """Findings of joints that no line has, and of those that most lines lack."""
+    """Findings about joints that no line labels, and those that most lines lack."""
     findings, some = [], np.isfinite(table.landmarks).all(axis=-1)
     lines = some[some.any(axis=1)]
     for joint in np.flatnonzero(lines.mean(axis=0) < 0.5) if len(lines) else []:
         share = lines[:, joint].mean()
         if share:
             what = f"has no label on {1 - share:.0%} of the lines"
-            findings.append(table.finding("warning", "joint-missing", what, "is that meant?", joint=joint))
+            findings.append(table.finding("warning", "joint-missing", what, "is that intended?", joint=joint))
         else:
-            what, todo = "is labelled on no line", "nothing, if that is meant: it is not learnt"
+            what, todo = "is labelled on no line", "nothing, if that is intended: it is not learned"
             findings.append(table.finding("note", "joint-missing", what, todo, joint=joint))
     return findings
 
 
 def _normalised(table, landmarks):
-    """Coordinates that go from 0 to 1, instead of pixels; a little more where joints lie outside."""
+    """Coordinates from 0 to 1 instead of pixels; slightly beyond if joints lie outside."""
     inside = landmarks[np.isfinite(landmarks)]
     if not (np.quantile(np.abs(inside), 0.99) <= 1.5 and np.ptp(inside) > 0):
         return [], landmarks
@@ -75,7 +75,7 @@ def _normalised(table, landmarks):
 
 
 def _normalised_lines(table, landmarks):
-    """Lines whose coordinates go from 0 to 1 where the others' do not; their landmarks become NaN."""
+    """Lines whose coordinates go from 0 to 1 while the others' do not; their landmarks become NaN."""
     reach = np.nanmax(np.abs(landmarks), axis=(1, 2))
     spread = (np.nanmax(landmarks, axis=1) - np.nanmin(landmarks, axis=1)).max(axis=1)
     large = np.where(table.known, table.sizes.max(axis=1), np.nanmedian(reach)) > TINY
@@ -87,7 +87,7 @@ def _normalised_lines(table, landmarks):
 
 
 def _order(table, landmarks):
-    """Joints in another order than the skeleton's: the limbs are long, the shortest tree over the joints is not."""
+    """Joints in another order than the skeleton's: the limbs are long, but the shortest tree over the joints is not."""
     if len(landmarks) < FEW:
         return [], landmarks
     distances, joints = _distances(landmarks), table.skeleton.names
@@ -95,23 +95,23 @@ def _order(table, landmarks):
     others = []
     for name, order in ORDERS.items():
         if set(order) == set(joints):
-            place = [order.index(joint) for joint in joints]  # where such a file has each of our joints
-            others.append((_limbs_in_tree(distances[np.ix_(place, place)], table.skeleton), name, place))
-    best, name, place = min(others, default=(np.inf, "", None))
+            position = [order.index(joint) for joint in joints]  # of each of our joints in such a file
+            others.append((_limbs_in_tree(distances[np.ix_(position, position)], table.skeleton), name, position))
+    best, name, position = min(others, default=(np.inf, "", None))
     if best < BETTER * given:
-        return [_order_finding(table, f"the joints stand in another order, {name}", given)], landmarks[:, place]
+        return [_order_finding(table, f"the joints are in another order, {name}", given)], landmarks[:, position]
     if given > WRONG_ORDER:
-        return [_order_finding(table, "the joints stand in another order", given)], None
+        return [_order_finding(table, "the joints are in another order", given)], None
     return [], landmarks
 
 
 def _order_finding(table, what, ratio):
-    what += f" (drawn limbs are {ratio:.1f} times as long as they would have to be)"
+    what += f" (drawn limbs are {ratio:.1f} times as long as necessary)"
     return table.finding("error", "order", what, "write the joints in the order of the skeleton, by name")
 
 
 def _distances(landmarks):
-    """(K, K): the median distance of each two joints, in bodies; NaN where they are never labelled together."""
+    """(K, K): the median distance of each pair of joints, in body sizes; NaN if they are never labelled together."""
     landmarks = landmarks[:: -(-len(landmarks) // LINES_FOR_ORDER)]
     extent = Body(landmarks, None).extent
     pairs = np.linalg.norm(landmarks[:, :, None] - landmarks[:, None], axis=-1)
@@ -119,7 +119,7 @@ def _distances(landmarks):
 
 
 def _limbs_in_tree(distances, skeleton):
-    """How long the limbs are, in edges of the shortest tree that joins all joints; NaN without limbs."""
+    """The length of the limbs, in edges of the shortest tree that connects all joints; NaN without limbs."""
     used = np.isfinite(distances).all(axis=1)
     used = np.isfinite(np.diag(distances)) if not used.any() else used
     tree = minimum_spanning_tree(np.nan_to_num(distances[np.ix_(used, used)])).toarray()
@@ -128,15 +128,15 @@ def _limbs_in_tree(distances, skeleton):
 
 
 def _axes(table, landmarks):
-    """x and y exchanged, or y counted upwards, on all lines: people lie or stand on their heads."""
+    """x and y swapped, or y counted upwards, on all lines: people lie or stand on their heads."""
     up = Body(landmarks, table.skeleton).up
     if np.isfinite(up).all(axis=1).sum() < FEW:
         return [], landmarks
     lying, standing, head_down = (share_towards(up, direction) for direction in (LEFT, UP, DOWN))
-    out, out_turned = (_joints_out(table, some) for some in (landmarks, landmarks[..., ::-1]))
-    by_edges = out > OUT and out_turned < out / 4 and lying > 2 * standing
-    if by_edges or (lying > MOST and out_turned < out + OUT):
-        what = f"x and y are exchanged: {lying:.0%} of the people lie with the head to the left"
+    out, out_swapped = (_joints_out(table, some) for some in (landmarks, landmarks[..., ::-1]))
+    by_edges = out > OUT and out_swapped < out / 4 and lying > 2 * standing
+    if by_edges or (lying > MOST and out_swapped < out + OUT):
+        what = f"x and y are swapped: {lying:.0%} of the people lie with the head to the left"
         return [table.finding("error", "axes", what, "write x before y")], landmarks[..., ::-1]
     if head_down > MOST or head_down > 2 * max(standing, 0.1):
         what = f"y is counted upwards: {head_down:.0%} of the people stand on their heads, {standing:.0%} on their feet"
@@ -146,14 +146,14 @@ def _axes(table, landmarks):
 
 
 def _joints_out(table, landmarks):
-    """The share of the labelled joints that lie clearly outside of their images; 0 where no size is known."""
+    """The share of the labelled joints that lie clearly outside their images; 0 if no size is known."""
     far = beyond(landmarks, table.sizes) > OUT * table.sizes.max(axis=1)[:, None]
     labelled = np.isfinite(landmarks + table.sizes[:, None]).all(axis=-1)
     return far[labelled].mean() if labelled.any() else 0.0
 
 
 def _other_size(table, landmarks):
-    """Labels of larger, smaller or otherwise cut images."""
+    """Labels made for larger, smaller or differently cropped images."""
     share = landmarks[table.known] / table.sizes[table.known][:, None]
     share = share[np.isfinite(share).all(axis=-1)]
     if table.known.sum() < FEW or not len(share):
@@ -162,12 +162,12 @@ def _other_size(table, landmarks):
     low, high = np.quantile(share, 0.01, axis=0), np.quantile(share, 0.99, axis=0)
     reach = f"x goes from {low[0]:.2f} to {high[0]:.2f} of the width, "
     reach += f"y from {low[1]:.2f} to {high[1]:.2f} of the height"
-    todo = "were the images scaled or cut after they were labelled? Do the same to the labels"
+    todo = "were the images scaled or cropped after they were labelled? Do the same to the labels"
     if out > 0.25:
         level = "error" if _joints_out(table, landmarks) > 0.2 else "warning"
-        what = f"on {out:.0%} of the lines joints lie outside of the image: {reach}"
+        what = f"on {out:.0%} of the lines joints lie outside the image: {reach}"
         return [table.finding(level, "image-size", what, todo)]
     if (high < 0.6).all() or (low > 0.4).all():
-        what = f"all people stand in one corner of the images: {reach}"
+        what = f"all people are in one corner of the images: {reach}"
         return [table.finding("warning", "image-size", what, todo)]
     return []

@@ -1,3 +1,3 @@
-"""What the machine asks for: errors, files, devices, several processes, loading. No pose in it."""
+"""Infrastructure: errors, files, devices, several processes, data loading. Nothing specific to pose."""
 
 VERSION = "0.2.0"

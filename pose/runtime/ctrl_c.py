@@ -1,4 +1,4 @@
-"""Ctrl-C at a better moment."""
+"""Delays Ctrl-C until it can be handled safely."""
 
 import signal
 import threading
@@ -6,19 +6,19 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interrupted_later():
-    """Holds Ctrl-C back to the end of the block, where C code or a fork would lose it or take it for another error.
+def defer_ctrl_c():
+    """Holds Ctrl-C back until the end of a block in which C code or a fork would lose or misreport it.
 
-    Processes that start within the block ignore Ctrl-C, which is their parent's to handle.
+    Processes started within the block ignore Ctrl-C: their parent handles it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came = []
-    before = signal.signal(signal.SIGINT, lambda *arguments: came.append(arguments)) or signal.SIG_DFL
+    pending = []
+    previous = signal.signal(signal.SIGINT, lambda *arguments: pending.append(arguments)) or signal.SIG_DFL
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if came and callable(before):
-            before(*came[0])
+        signal.signal(signal.SIGINT, previous)
+        if pending and callable(previous):
+            previous(*pending[0])

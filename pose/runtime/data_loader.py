@@ -1,4 +1,4 @@
-"""`Loader`: a `DataLoader` that says which epoch it is, and raises the project's errors as they were raised."""
+"""`Loader`: a `DataLoader` that passes the epoch to its data set and the project's errors on to the caller."""
 
 from contextlib import contextmanager
 from functools import partial
@@ -8,16 +8,15 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from pose.augmentation import EPOCH
-from pose.runtime.ctrl_c import interrupted_later
+from pose.runtime.ctrl_c import defer_ctrl_c
 from pose.runtime.errors import OutOfMemory, PoseError
 
 
 class Loader(DataLoader):
-    """A `DataLoader` whose samples are those of the epoch that `set_epoch` says, whatever wraps the data set.
+    """A `DataLoader` whose samples are those of the epoch given to `set_epoch`, whatever wraps the data set.
 
-    An error of the project is raised with its own message, wherever a sample was loaded; PyTorch would put the
-    traceback of the loading process into it. Raises OutOfMemory where such a process was killed, which mostly is for
-    its memory.
+    An error of the project keeps its own message, whichever process loaded the sample; PyTorch would replace it by
+    that process's traceback. Raises OutOfMemory if a loading process was killed, usually for lack of memory.
     """
 
     def __init__(self, dataset, *args, collate_fn=default_collate, **options):
@@ -25,14 +24,14 @@ class Loader(DataLoader):
         super().__init__(wrapper(dataset), *args, collate_fn=partial(_batch_or_error, collate_fn), **options)
 
     def set_epoch(self, epoch):
-        """Another epoch: another order, other augmentations."""
+        """Changes the order and the augmentations to those of another epoch."""
         self.dataset.epoch.fill_(epoch)
         if hasattr(self.sampler, "set_epoch"):
             self.sampler.set_epoch(epoch)
 
     def __iter__(self):
         try:
-            with interrupted_later():
+            with defer_ctrl_c():
                 batches = super().__iter__()
             for batch in batches:
                 if isinstance(batch, PoseError):
@@ -42,13 +41,12 @@ class Loader(DataLoader):
             if not str(error).startswith("DataLoader worker (pid"):
                 raise
             raise OutOfMemory(
-                f"a process that loads samples ended ({error}); if it lacked memory take fewer workers, or smaller "
-                "batches"
+                f"a loading process died ({error}); if it ran out of memory use fewer workers, or smaller batches"
             ) from None
 
 
 class _InEpoch:
-    """A data set in an epoch that lies in shared memory, where the processes that load samples see it change."""
+    """A data set and its epoch, which lies in shared memory so that loading processes see it change."""
 
     def __init__(self, data):
         self.data = data
@@ -67,7 +65,7 @@ class _InEpoch:
 
 
 class _Items(_InEpoch, Dataset):
-    """A data set whose errors are items."""
+    """A data set that returns its errors as items."""
 
     def __getitem__(self, index):
         try:
@@ -78,7 +76,7 @@ class _Items(_InEpoch, Dataset):
 
 
 class _Stream(_InEpoch, IterableDataset):
-    """An iterable data set whose error is its last item, again and again, since an incomplete batch may be dropped."""
+    """An iterable data set that ends by repeating its error forever, since an incomplete batch may be dropped."""
 
     def __iter__(self):
         samples, done = iter(self.data), object()

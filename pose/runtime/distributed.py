@@ -1,4 +1,6 @@
-"""Several processes under `torchrun`: who am I, and batch norm over all of them. One process needs none of it."""
+"""Several processes under `torchrun`: ranks, reductions, and batch norm over all of them. No-ops in a single
+process.
+"""
 
 import ctypes
 import os
@@ -14,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def start():
-    """Joins the process group of `torchrun`; does nothing without one, or where it is joined already."""
+    """Joins the process group of `torchrun`; does nothing if there is none, or if already joined."""
     if dist.is_torchelastic_launched() and not dist.is_initialized():
         _end_with_parent()
         cuda = torch.cuda.is_available()
@@ -25,7 +27,7 @@ def start():
 
 
 def _end_with_parent():
-    """Where torchrun is killed, its processes end, too (on Linux): a resumed training must not meet them."""
+    """Makes this process die with torchrun (on Linux), so that it does not interfere with a resumed training."""
     if sys.platform.startswith("linux"):
         set_signal_at_parents_death = 1  # PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(set_signal_at_parents_death, signal.SIGKILL)
@@ -40,9 +42,9 @@ def size():
 
 
 def wrap(model):
-    """The model as it is to be called in training: itself, or `DistributedDataParallel` with synchronised batch norm.
+    """The model to call in training: itself, or `DistributedDataParallel` with synchronised batch norm.
 
-    So N processes with a batch of B/N each compute what one process does with a batch of B.
+    N processes with a batch of B/N each then compute the same as one process with a batch of B.
     """
     if size() == 1:
         return model
@@ -55,7 +57,7 @@ def wrap(model):
 
 
 def from_first(make):
-    """What `make()` returns in the first process, in all of them; the others do not call it."""
+    """What `make()` returns in the first process, broadcast to all; the others do not call it."""
     if size() == 1:
         return make()
     box = [make() if rank() == 0 else None]
@@ -71,7 +73,7 @@ def mean(tensor):
 
 
 def any_of(flags):
-    """Where a numpy array of bools is true in any process."""
+    """The element-wise "or" of a numpy array of bools over all processes."""
     if size() == 1:
         return flags
     everywhere = [None] * size()
@@ -80,7 +82,7 @@ def any_of(flags):
 
 
 class SyncedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm with the statistics of all processes' batches of equal size, for the CPU, where torch has none."""
+    """Batch norm over all processes' batches (of equal size), for the CPU, where torch has none."""
 
     def forward(self, x):
         if not self.training:
@@ -95,9 +97,9 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
 
 
 class _Synced(torch.autograd.Function):
-    """Normalises x (N, C, H, W) with the mean and variance of all processes, which it returns, too, (C,) each.
+    """Normalises x (N, C, H, W) with the mean and variance (C,) over all processes, and returns these as well.
 
-    torch's own kernels do the passes over x; what the processes exchange is a few numbers a channel.
+    torch's own kernels do the passes over x; the processes exchange only a few numbers per channel.
     """
 
     @staticmethod
@@ -115,7 +117,7 @@ class _Synced(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient, *_):
         x, weight, average, variance = ctx.saved_tensors
-        # As if the statistics were constants; then what flows back through them (Ioffe and Szegedy 2015).
+        # First as if the statistics were constants, then the gradient through them (Ioffe and Szegedy 2015).
         by_x, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, x, weight, average, variance, None, None, False, ctx.eps, [True, True, True]
         )

@@ -1,55 +1,55 @@
-"""One family of errors for what a person can fix: each message says what is wrong, where, and what to do.
+"""Errors that the user can fix: each message says what is wrong, where, and what to do.
 
-Each is a built-in error of its kind, too, so `except ValueError` or `except OSError` catches it as well. In a notebook
-the message alone is shown.
+Each also derives from the matching built-in error, so `except ValueError` or `except OSError` catches it. A notebook
+shows the message without a traceback.
 """
 
 from importlib import import_module
 
 
-class _MessageAlone:
-    def _render_traceback_(self):  # what IPython shows
+class _MessageOnly:
+    def _render_traceback_(self):  # called by IPython
         return [f"{type(self).__name__}: {self}"]
 
 
-class PoseError(_MessageAlone, Exception):
-    """Whatever the project finds wrong with data, files, settings or the machine."""
+class PoseError(_MessageOnly, Exception):
+    """The base class: something is wrong with data, files, settings or the machine."""
 
 
-class Interrupted(_MessageAlone, KeyboardInterrupt):
-    """A training that somebody has interrupted, with how to go on."""
+class Interrupted(_MessageOnly, KeyboardInterrupt):
+    """A training was interrupted; the message says how to continue."""
 
 
 class DataError(PoseError, ValueError):
-    """A value, an array or the content of a file that does not fit."""
+    """A value, an array or a file's content is invalid."""
 
 
 class MissingError(PoseError, FileNotFoundError):
-    """A file or folder that is not there."""
+    """A file or folder does not exist."""
 
 
 class ExistsError(PoseError, FileExistsError):
-    """A file or folder that already exists and would be replaced."""
+    """A file or folder already exists and would be overwritten."""
 
 
 class FileError(PoseError, OSError):
-    """A file that cannot be read or written: no permission, or a full disk."""
+    """A file cannot be read or written: no permission, or a full disk."""
 
 
 class PackageError(PoseError, ImportError):
-    """An optional package that is not installed."""
+    """An optional package is not installed."""
 
 
 class LossError(PoseError, FloatingPointError):
-    """A training whose loss is no longer finite."""
+    """The loss of a training is no longer finite."""
 
 
 class OutOfMemory(PoseError, MemoryError):
-    """A batch that does not fit into the memory."""
+    """A batch does not fit into memory."""
 
 
 def optional_package(name, what, install):
-    """The module of that name. Raises PackageError, saying what to install, where it is missing and `what` needs it."""
+    """The module of that name, which `what` needs. Raises PackageError, saying what to install, if it is missing."""
     try:
         return import_module(name)
     except ImportError:

@@ -1,4 +1,4 @@
-"""Files: text read whatever its bytes, and none ever half written."""
+"""Files: text read whatever its encoding, and atomic writes."""
 
 import codecs
 import csv
@@ -17,7 +17,7 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 def open_text(path, what, newline=None):
     """An open text file: UTF-8, with or without a byte order mark; other bytes become surrogates.
 
-    what: how a message calls it. Raises MissingError, FileError where it may not be read, DataError for UTF-16.
+    what: its name in messages. Raises MissingError, FileError if it may not be read, DataError for UTF-16.
     """
     encoding = encoding_of(path, what)
     if encoding.startswith("utf-16"):
@@ -26,9 +26,9 @@ def open_text(path, what, newline=None):
 
 
 def encoding_of(path, what):
-    """The encoding of a text file: "utf-8", "utf-8-sig" where it begins with a byte order mark, or a kind of "utf-16".
+    """The encoding of a text file: "utf-8", "utf-8-sig" if it begins with a byte order mark, or a kind of "utf-16".
 
-    UTF-16 begins with its own mark, or about every other byte is 0. Raises MissingError and FileError.
+    UTF-16 has a mark of its own, or roughly every other byte is 0. Raises MissingError and FileError.
     """
     with _readable(path, what), open(path, "rb") as file:
         start = file.read(1000)
@@ -42,7 +42,7 @@ def encoding_of(path, what):
 
 @contextmanager
 def _readable(path, what):
-    """Explains why a file cannot be read."""
+    """Turns the reason why a file cannot be read into an error that explains it."""
     try:
         yield
     except PoseError:
@@ -54,29 +54,29 @@ def _readable(path, what):
 
 
 def read_bytes(path, what):
-    """What a file holds. Raises MissingError, and FileError where it may not be read; `what` is for the message."""
+    """The content of a file. Raises MissingError, and FileError if it may not be read; `what`: its name in messages."""
     with _readable(path, what):
         return Path(path).read_bytes()
 
 
-def write_whole(path, content):
-    """Writes bytes, or text as UTF-8, and makes the folder; a kill at any moment leaves the old file or the new one.
+def write_atomically(path, content):
+    """Writes bytes, or text as UTF-8, creating the folder; a kill at any moment leaves the old file or the new one.
 
-    Raises FileError where it cannot be written: no permission, or a full disk. The old file is then still there.
+    Raises FileError if it cannot be written (no permission, or a full disk); the old file then remains.
     """
     path = Path(path)
-    beside = unfinished(path)
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            beside.unlink(missing_ok=True)  # what a kill has left, or a link that somebody has laid there
-            with open(beside, "xb") as file:
+            temporary.unlink(missing_ok=True)  # left by a kill, or a link planted there
+            with open(temporary, "xb") as file:
                 file.write(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, path)
+            os.replace(temporary, path)
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise not_written(path, error) from None
 
@@ -87,18 +87,18 @@ def write_csv(path, rows):
     writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    write_atomically(path, text.getvalue())
 
 
-def unfinished(path):
-    """Where `write_whole` writes before a file is whole; what a kill may leave."""
+def temporary_path(path):
+    """Where `write_atomically` writes before it renames; a kill may leave this file."""
     return path.with_name(path.name + ".tmp")
 
 
 def not_written(path, error):
     """The FileError that says why `path` could not be written, and what to do."""
     if error.errno in _FULL:
-        advice = "the disk is full: make room"
+        advice = "the disk is full: free some space"
     elif error.errno in _FORBIDDEN:
         advice = "you may not write there: change the permissions"
     else:
@@ -107,7 +107,7 @@ def not_written(path, error):
 
 
 def printable(text):
-    """The text without what a terminal would obey or cannot print: controls and lone surrogates are spelled out."""
+    """The text with control characters and lone surrogates, which a terminal would obey or cannot print, escaped."""
     return "".join(c if c.isprintable() else spelled_out(c) for c in str(text))
 
 

@@ -1,4 +1,4 @@
-"""Progress bars: a line on standard output, or one place of a notebook that is drawn again and again."""
+"""Progress bars: a line on standard output, or one output of a notebook cell that is updated in place."""
 
 import sys
 
@@ -6,9 +6,9 @@ from tqdm import tqdm
 
 
 def progress_bar(total, what, unit, done=0, hidden=False):
-    """A `tqdm` bar. In a notebook it stays one line, also where other outputs come between."""
-    place = sys.stdout if hidden or not _in_notebook() else _Line()
-    return tqdm(total=total, initial=done, desc=what, unit=unit, file=place, mininterval=0.5, disable=hidden)
+    """A `tqdm` bar. In a notebook it stays one line, even if other output comes in between."""
+    stream = sys.stdout if hidden or not _in_notebook() else _Line()
+    return tqdm(total=total, initial=done, desc=what, unit=unit, file=stream, mininterval=0.5, disable=hidden)
 
 
 def _in_notebook():

@@ -1,4 +1,4 @@
-"""Dataclasses of hyperparameters: a wrong value is refused at once, by its name."""
+"""Validation of hyperparameter dataclasses: a wrong value is rejected immediately, by name."""
 
 import math
 import os
@@ -17,10 +17,10 @@ _RANGES = {
 
 
 def check(config, **names):
-    """Raises DataError where a field of `config` is of another type than it is declared, or outside of its range.
+    """Raises DataError if a field of `config` has another type than declared, or is out of range.
 
     names: `counts=`, `positive=`, `not_negative=`, `shares=`, `below_one=`: the names of the fields in that range.
-    Numbers of NumPy become Python's, and paths text, so that they can be saved.
+    NumPy numbers become Python numbers, and paths become text, so that they can be saved.
     """
     for field in fields(config):
         object.__setattr__(config, field.name, _typed(field, getattr(config, field.name)))
@@ -32,7 +32,7 @@ def check(config, **names):
 
 
 def _typed(field, value):
-    """The value as the field's type. Raises DataError where it is of another."""
+    """The value converted to the field's type. Raises DataError if that is not possible."""
     if field.type is int and isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
     if field.type is float and isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Training: one configuration, one loop, from a notebook cell, `python -m pose.training`, or `torchrun`."""
+"""Training, from a notebook, `python -m pose.training` or `torchrun`: `TrainConfig` and `fit`."""
 
 from pose.training.config import TrainConfig
 from pose.training.hourglass import fit

@@ -1,4 +1,4 @@
-"""Training from the command line: `python -m pose.training --help`, or the same under `torchrun -m`."""
+"""The command line of training: `python -m pose.training --help`, also under `torchrun -m`."""
 
 import argparse
 import sys
@@ -20,14 +20,14 @@ def main(argv=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--joints", type=Path, required=True, help="the joints file to train on")
-    parser.add_argument("--images", type=Path, required=True, help="the folder its image names are relative to")
+    parser.add_argument("--images", type=Path, required=True, help="the folder that its image names are relative to")
     parser.add_argument(
         "--valid-joints",
         type=Path,
-        help="validate on these; else on a fifth of --joints (of the people in clips.csv)",
+        help="validate on these; by default on a fifth of --joints (by person if there is a clips.csv)",
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
-    parser.add_argument("--resume", action="store_true", help="go on with the training in --out")
+    parser.add_argument("--resume", action="store_true", help="resume the training in --out")
     hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]
     for field in hyperparameters:
         name = "--" + field.name.replace("_", "-")

@@ -1,4 +1,4 @@
-"""Every hyperparameter in one place."""
+"""`TrainConfig`: all hyperparameters of a pose training."""
 
 from dataclasses import dataclass, field
 
@@ -15,29 +15,29 @@ from pose.training.shards import ShardedGeneric
 
 @dataclass
 class TrainConfig:
-    """Every hyperparameter of a training.
+    """All hyperparameters of a training.
 
-    num_stacks: hourglasses one after the other: 1, 2, 8 or any other number
+    num_stacks: number of stacked hourglasses: 1, 2, 8 or any other number
     channels: the network's width
     loss: "cross_entropy" or "mse"
     sigma: standard deviation of the heatmaps' Gaussians, heatmap px
     inp_res: side of the network's input, px; divisible by 64
     epochs: passes over the training images
-    batch_size: images a step, over all processes together
-    learning_rate: the highest one: it rises over the first steps and falls to zero as a cosine
-    warmup: share of the steps in which it rises
+    batch_size: images per step, over all processes together
+    learning_rate: the maximum: it rises over the first steps, then decays to zero as a cosine
+    warmup: share of the steps over which it rises
     weight_decay: of AdamW
-    ema_decay: of the averaged weights, which are the ones evaluated and kept
-    patience: stop after so many epochs without a better validation AUC; 0: never
-    bf16: multiply in bf16; None: where the device does so in hardware
-    compile: compile the network with `torch.compile`; None: on a GPU; not together with recompute
-    recompute: keep less in memory and compute it again for the gradient: a fraction of the memory, a third more time
+    ema_decay: of the averaged weights, which are the ones evaluated and saved
+    patience: stop after this many epochs without a better validation AUC; 0: never
+    bf16: multiply in bf16; None: if the device supports it in hardware
+    compile: use `torch.compile`; None: on a GPU; cannot be combined with recompute
+    recompute: recompute activations for the gradient: a fraction of the memory, a third more time
     workers: processes that load images
-    cache: a folder that keeps decoded images from epoch to epoch; none if empty
-    on_bad_image: "raise" an error where an image cannot be read, or "skip" it and say so at the end
-    seed: fixes the first weights, the order of the images and their augmentation
-    tensorboard: also write TensorBoard's files into the run's folder
-    augmentation: how training images are changed, see `Augmentation`
+    cache: a folder for caching decoded images between epochs; empty: no cache
+    on_bad_image: "raise" an error if an image cannot be read, or "skip" it and warn at the end
+    seed: determines the initial weights, the order of the images and their augmentation
+    tensorboard: also write TensorBoard files into the run's folder
+    augmentation: of the training images, see `Augmentation`
     """
 
     num_stacks: int = 1
@@ -79,7 +79,7 @@ class TrainConfig:
         if self.on_bad_image not in ON_BAD_IMAGE:
             raise DataError(f"on_bad_image is 'raise' or 'skip', not {self.on_bad_image!r}")
         if self.compile and self.recompute:
-            raise DataError("compile and recompute do not go together; leave one off")
+            raise DataError("compile and recompute cannot be combined; turn one off")
 
     @property
     def out_res(self):
@@ -87,7 +87,7 @@ class TrainConfig:
         return self.inp_res // 4
 
     def build_model(self, skeleton=KINECT20):
-        """A freshly initialised `StackedHourglass` of these joints, the same for the same seed."""
+        """A newly initialised `StackedHourglass` for these joints, determined by the seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return StackedHourglass(
@@ -96,12 +96,12 @@ class TrainConfig:
 
     def build_dataset(self, annotations, is_train):
         """`Generic` with this configuration's sizes and augmentation."""
-        return Generic(annotations, is_train, cache_dir=self.cache or None, **self._of_samples())
+        return Generic(annotations, is_train, cache_dir=self.cache or None, **self._sample_options())
 
     def build_sharded(self, folder):
         """`ShardedGeneric` of a folder of shards, for training, with this configuration's sizes and augmentation."""
-        return ShardedGeneric(folder, **self._of_samples())
+        return ShardedGeneric(folder, **self._sample_options())
 
-    def _of_samples(self):
+    def _sample_options(self):
         names = ("inp_res", "out_res", "sigma", "augmentation", "seed", "on_bad_image")
         return {name: getattr(self, name) for name in names}

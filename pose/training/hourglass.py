@@ -1,4 +1,4 @@
-"""Training a `StackedHourglass`: its batches, its loss, its scores; `fit`."""
+"""`fit`: trains a `StackedHourglass`."""
 
 import math
 import time
@@ -9,16 +9,16 @@ import torch
 from torch.utils.data import Dataset, DistributedSampler, IterableDataset
 
 from pose.checkpoints import save_model
-from pose.dataset import describe, identify, skeleton_in, skipped_images_told, sources
+from pose.dataset import describe, identify, skeleton_in, sources, warn_of_skipped_images
 from pose.evaluation import evaluate, normalised_distances, pck
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.hourglass import StackedHourglass, check_images
 from pose.loss import heatmap_loss
 from pose.runtime import distributed
 from pose.runtime.data_loader import Loader
-from pose.runtime.device import Arriving, autocast, compiles, default_device, has_bf16, one_thread, to_device
+from pose.runtime.device import AsyncCopy, autocast, compiles, default_device, has_bf16, one_thread, to_device
 from pose.runtime.errors import DataError, optional_package
-from pose.runtime.files import write_whole
+from pose.runtime.files import write_atomically
 from pose.training.config import TrainConfig
 from pose.training.loop import WATCH_EVERY, Task, train
 
@@ -26,31 +26,31 @@ from pose.training.loop import WATCH_EVERY, Task, train
 def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=None):
     """Trains a `StackedHourglass`.
 
-    train_data, valid_data: two `Generic`, the second with `is_train=False`, or any other `Dataset` of such samples
-        `(image, heatmaps, info)`: a class of your own, a `Subset`, a `ConcatDataset`; the first may be a
+    train_data, valid_data: two `Generic`, the second with `is_train=False`, or any other `Dataset` of samples
+        `(image, heatmaps, info)`: your own class, a `Subset`, a `ConcatDataset`; the first may be a
         `ShardedGeneric`.
-    config: `TrainConfig`; the kind of loss is the model's own.
-    run_dir: the folder of this training. It holds config.json (hyperparameters, versions, data), and after each epoch
-        last.safetensors (everything needed to go on), best.safetensors (the averaged weights of the epoch with the
-        best validation AUC, for `load_model`), scores.txt (its scores joint by joint) and history.csv.
-    resume: go on from last.safetensors; the result is that of a training that was never interrupted (on a processor to
-        the last bit).
-    on_epoch: called with the history after each epoch, to draw curves, say.
-    Returns the history, a dictionary an epoch. `model` then holds the weights of best.safetensors; where the training
-    is interrupted or fails, those of the best epoch so far, if one was finished (not under torchrun).
-    Raises ExistsError where `run_dir` already holds a training and `resume` is false; DataError where model, data
+    config: `TrainConfig`; its loss must be the model's.
+    run_dir: the folder of this training. It gets config.json (hyperparameters, versions, data), and after each epoch
+        last.safetensors (everything needed to resume), best.safetensors (the averaged weights of the epoch with the
+        best validation AUC, for `load_model`), scores.txt (its scores per joint) and history.csv.
+    resume: continue from last.safetensors; the result equals that of an uninterrupted training (on a CPU to the last
+        bit).
+    on_epoch: called with the history after each epoch, for example to draw curves.
+    Returns the history, a dictionary per epoch. `model` then has the weights of best.safetensors; if the training is
+    interrupted or fails, those of the best epoch so far, if one was finished (not under torchrun).
+    Raises ExistsError if `run_dir` already contains a training and `resume` is false; DataError if model, data
     and configuration do not fit each other, or the training to resume had other hyperparameters or images; LossError
-    where the loss is no longer finite; OutOfMemory; ImageError for an image that cannot be read, unless the
-    configuration says to skip such; FileError where `run_dir` cannot be written.
+    if the loss is no longer finite; OutOfMemory; ImageError for an image that cannot be read, unless the
+    configuration says to skip it; FileError if `run_dir` cannot be written.
     """
     _check(model, train_data, valid_data, config, run_dir)
     distributed.start()
-    with skipped_images_told(train_data, valid_data):
+    with warn_of_skipped_images(train_data, valid_data):
         return train(PoseTask(model, train_data, valid_data, config), config, run_dir, resume, on_epoch)
 
 
 class PoseTask(Task):
-    """What the training of a `StackedHourglass` brings to the loop."""
+    """The `Task` of training a `StackedHourglass`."""
 
     unit = "images"
 
@@ -75,9 +75,9 @@ class PoseTask(Task):
         self.loader = self._loader(train_data)
 
     def _loader(self, train_data):
-        """Batches in an order that the seed and the epoch fix; each process gets its share of every batch."""
+        """Batches in an order determined by seed and epoch; each process gets its share of every batch."""
         processes = distributed.size()
-        sampler = None  # shards bring an order of their own
+        sampler = None  # shards have their own order
         if not isinstance(train_data, IterableDataset):
             sampler = DistributedSampler(
                 train_data, processes, distributed.rank(), seed=self.config.seed, drop_last=True
@@ -112,7 +112,7 @@ class PoseTask(Task):
         return _BatchScores(self.skeleton, self.steps * self.batch_size)
 
     def validate(self, average, first):
-        """Validation scores. The average then knows which joints had a label so far."""
+        """Validation scores. Also updates which joints the averaged model has seen labels of."""
         labelled = torch.from_numpy(distributed.any_of(self.labelled.cpu().numpy()))
         average.trained_joints.copy_(labelled if first else labelled | average.trained_joints.cpu())
         config = self.config
@@ -123,7 +123,7 @@ class PoseTask(Task):
         self.scored = scores
         row = {"loss": scores.loss} | scores.summary()
         if math.isnan(row["auc"]):
-            raise DataError("no validation image can be scored: none could be read, or none has its torso labelled")
+            raise DataError("no validation image can be scored: none could be read, or none has a labelled torso")
         return {f"valid_{name}": value for name, value in row.items()}
 
     def metric(self, row):
@@ -131,11 +131,11 @@ class PoseTask(Task):
 
     def save(self, run_dir, average, **about):
         save_model(run_dir / "best.safetensors", average, **about)
-        write_whole(run_dir / "scores.txt", f"{self.scored}\n")
+        write_atomically(run_dir / "scores.txt", f"{self.scored}\n")
 
 
 class _BatchScores:
-    """PCK@0.2 of every tenth training batch, and the speed of an epoch of so many images."""
+    """PCK@0.2 of every tenth training batch, and the speed of an epoch of `images` images."""
 
     def __init__(self, skeleton, images):
         self.skeleton, self.images, self.started = skeleton, images, time.perf_counter()
@@ -144,10 +144,10 @@ class _BatchScores:
     def add(self, number, batch, heatmaps):
         if number % WATCH_EVERY == 0:
             places, _ = heatmaps_to_landmarks(heatmaps)
-            self.snapshots.append((Arriving(places), batch[2]["tpts"]))
+            self.snapshots.append((AsyncCopy(places), batch[2]["tpts"]))
 
-    def newest(self):
-        """For the progress bar: of the last snapshot but one, which has arrived long ago."""
+    def latest(self):
+        """For the progress bar: the last snapshot but one, whose copy has long finished."""
         return {"PCK": f"{self._pck(*self.snapshots[-2]):.3f}"} if len(self.snapshots) > 1 else {}
 
     def mean(self):
@@ -162,7 +162,7 @@ class _BatchScores:
 
 
 def _check(model, train_data, valid_data, config, run_dir):
-    """Refuses a model, data and a configuration that do not fit each other."""
+    """Raises DataError if model, data and configuration do not fit each other."""
     for found, kind, wanted in (
         (model, StackedHourglass, "StackedHourglass"),
         (train_data, Dataset, "Generic"),
@@ -171,11 +171,11 @@ def _check(model, train_data, valid_data, config, run_dir):
     ):
         if not isinstance(found, kind):
             raise DataError(
-                f"fit(model, train_data, valid_data, config, run_dir) wants a {wanted}, not {found!r:.60}: "
-                "config.build_model() and config.build_dataset(annotations, is_train=…) make model and data"
+                f"fit(model, train_data, valid_data, config, run_dir) expects a {wanted}, not {found!r:.60}: "
+                "create them with config.build_model() and config.build_dataset(annotations, is_train=…)"
             )
     if run_dir is None:
-        raise DataError("run_dir is missing: a folder for this training, pose.new_run('runs') makes one")
+        raise DataError("run_dir is missing: pass a folder for this training, such as pose.new_run('runs')")
     if config.tensorboard:
         optional_package("torch.utils.tensorboard", "tensorboard=True", "tensorboard")
     if isinstance(valid_data, IterableDataset):
@@ -184,7 +184,7 @@ def _check(model, train_data, valid_data, config, run_dir):
         if getattr(model, name) != getattr(config, name):
             raise DataError(
                 f"the model has {name}={getattr(model, name)!r}, the configuration {getattr(config, name)!r}: after "
-                "a change build the model again, that is, run the cell with config.build_model"
+                "a change rebuild the model, that is, rerun the cell with config.build_model"
             )
     for data in (train_data, valid_data):
         _check_samples(model, data, config)
@@ -200,18 +200,18 @@ def _check(model, train_data, valid_data, config, run_dir):
     if labels and all(np.isnan(normalised_distances(some, some, skeleton)).all() for some in labels):
         raise DataError(
             f"no validation image has {' and '.join(skeleton.torso)} labelled, whose distance is the unit of PCK; add "
-            "such images, or give the data a Skeleton with another torso"
+            "such images, or use a Skeleton with another torso"
         )
 
 
 def _check_samples(model, data, config):
-    """Refuses a data set, wrapped or not, whose samples are not those of the model and the configuration."""
+    """Raises DataError if the samples of a data set, wrapped or not, do not fit the model and the configuration."""
     for source in sources(data):
         theirs = (source.inp_res, source.out_res, source.sigma, source.bad_images.on_bad_image)
         if theirs != (config.inp_res, config.out_res, config.sigma, config.on_bad_image):
             raise DataError(
                 "the data have another inp_res, out_res, sigma or on_bad_image than the configuration: after a change "
-                "build them again, that is, run the cell with config.build_dataset (or build_sharded)"
+                "rebuild them, that is, rerun the cell with config.build_dataset (or build_sharded)"
             )
         model.skeleton.check_same(source.skeleton, "the model", "the data")
     if not sources(data):
@@ -223,7 +223,7 @@ def _check_samples(model, data, config):
 
 
 def _steps(train_data, config):
-    """Steps of an epoch; no batch is smaller than the others. Raises DataError where there is not a single one."""
+    """Steps per epoch; all batches have the same size. Raises DataError if there is not a single one."""
     processes, images = distributed.size(), len(train_data)
     batch = min(config.batch_size, images)
     if config.batch_size % processes or images < processes:
@@ -233,20 +233,22 @@ def _steps(train_data, config):
         )
     if not isinstance(train_data, IterableDataset):
         return images // processes // (batch // processes)
-    loading = max(1, config.workers)  # each reads shards of its own, and makes batches of its own
+    loading = max(1, config.workers)  # each reads its own shards, and makes its own batches
     if len(train_data.names) < processes * loading:
         raise DataError(
             f"{len(train_data.names)} shards cannot be read by {processes} processes with {loading} workers each; "
-            "write smaller shards (images_per_shard), or take fewer workers"
+            "write smaller shards (images_per_shard), or use fewer workers"
         )
     steps = loading * (images // (processes * loading) // (batch // processes))
     if not steps:
-        raise DataError(f"{images} images are no batch of {batch} for each of {loading} workers; take fewer workers")
+        raise DataError(
+            f"{images} images do not make a batch of {batch} for each of {loading} workers; use fewer workers"
+        )
     return steps
 
 
 def _identity(train_data, config):
-    """What tells the training data from others, as the result depends on them."""
+    """Identifies everything about the training data that the result depends on."""
     if not isinstance(train_data, IterableDataset):
         return identify(train_data)
     return f"{train_data.fingerprint} in shards, {config.workers} workers, {distributed.size()} processes"

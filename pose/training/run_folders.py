@@ -1,4 +1,4 @@
-"""The folders of trainings: pose_001, pose_002, … What a folder says of its training, and many of them compared."""
+"""Run folders pose_001, pose_002, …: creating them, describing a training in config.json, and comparing runs."""
 
 import csv
 import html
@@ -15,14 +15,14 @@ from pose.plotting import drawable
 from pose.runtime import VERSION
 from pose.runtime.device import machine
 from pose.runtime.errors import DataError
-from pose.runtime.files import not_written, printable, write_whole
+from pose.runtime.files import not_written, printable, write_atomically
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python")
 SCORES = ("valid_pck@0.1", "valid_pck@0.2", "valid_auc", "valid_accuracy", "valid_loss")
 
 
 def new_run(parent, kind="pose"):
-    """Makes the next free folder `kind_NNN` in `parent`; returns its path. Raises FileError.
+    """Creates the next free folder `kind_NNN` in `parent`; returns its path. Raises FileError.
 
     A new training never touches an old one's folder.
     """
@@ -36,7 +36,7 @@ def new_run(parent, kind="pose"):
 
 
 def latest_run(parent, kind="pose"):
-    """The newest training in `parent` that has a best.safetensors, or None."""
+    """The latest run in `parent` that has a best.safetensors, or None."""
     finished = [path for path in _runs(parent, kind) if (path / "best.safetensors").exists()]
     return finished[-1] if finished else None
 
@@ -53,7 +53,7 @@ def _number(run):
 def write_description(run_dir, config, data):
     """Writes config.json: all that is needed to cite or repeat a training.
 
-    config: its dataclass of hyperparameters; data: what it learns from, JSON-able.
+    config: its dataclass of hyperparameters; data: describes its data, JSON-able.
     """
     description = {
         "started": time.strftime("%Y-%m-%d %H:%M"),
@@ -64,13 +64,13 @@ def write_description(run_dir, config, data):
         | {package: _version(package) for package in PACKAGES},
         "machine": machine(),
     }
-    write_whole(run_dir / "config.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(run_dir / "config.json", json.dumps(description, indent=1, ensure_ascii=False) + "\n")
 
 
 def _version(package):
     try:
         return version(package)
-    except ImportError:  # it is there under another name, opencv-python-headless say
+    except ImportError:  # installed under another name, such as opencv-python-headless
         return "unknown"
 
 
@@ -83,14 +83,14 @@ def read_description(run_dir):
 
 
 def compare_runs(parent, kind="pose"):
-    """The trainings in `parent` side by side, as a `RunComparison`: a table, and curves with `.plot()`.
+    """A `RunComparison` of the trainings in `parent`: a table, and curves with `.plot()`.
 
-    kind: "pose" or "activity". Raises DataError where there is no training with a finished epoch.
+    kind: "pose" or "activity". Raises DataError if there is no training with a finished epoch.
     """
     runs = [(run, _history(run)) for run in _runs(parent, kind)]
     runs = [(run.name, read_description(run), history) for run, history in runs if history]
     if not runs:
-        raise DataError(f"{parent}: holds no {kind} training with a finished epoch; train one first")
+        raise DataError(f"{parent}: contains no {kind} training with a finished epoch; train one first")
     return RunComparison(runs)
 
 
@@ -104,10 +104,10 @@ def _history(run):
 
 
 class RunComparison:
-    """Trainings side by side.
+    """A comparison of trainings.
 
-    runs: a (name, description, history) each. `rows`: a dictionary each, with the hyperparameters in which they differ
-    and the scores of the best epoch.
+    runs: (name, description, history) of each. rows: a dictionary for each, with the hyperparameters that differ and
+    the scores of the best epoch.
     """
 
     def __init__(self, runs):
@@ -139,7 +139,7 @@ class RunComparison:
         return f"<table>{''.join(lines)}</table>"
 
     def plot(self):
-        """The validation's loss and accuracy over the epochs, a curve for each run. Returns the figure."""
+        """Validation loss and accuracy over the epochs, a curve for each run. Returns the figure."""
         figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
         accuracy = "valid_accuracy" if "valid_accuracy" in self.runs[0][2][0] else "valid_pck@0.2"
         for ax, key in zip(axes, ("valid_loss", accuracy), strict=True):
@@ -156,14 +156,14 @@ class RunComparison:
 
 
 def _flat(hyperparameters):
-    """The hyperparameters with those of the augmentation among them: {"augmentation.rot": 30.0}."""
+    """The hyperparameters, with those of the augmentation flattened: {"augmentation.rot": 30.0}."""
     inner = hyperparameters.get("augmentation", {})
     rest = {name: value for name, value in hyperparameters.items() if name != "augmentation"}
     return rest | {f"augmentation.{name}": value for name, value in inner.items()}
 
 
 def _best(history):
-    """The row of the best epoch: the highest validation AUC or, of a recogniser, the lowest validation loss."""
+    """The row of the best epoch: the highest validation AUC or, for a recogniser, the lowest validation loss."""
     if "valid_auc" in history[0]:
         return max(history, key=lambda row: row["valid_auc"])
     return min(history, key=lambda row: row.get("valid_loss", -row["epoch"]))

@@ -1,7 +1,7 @@
-"""A body in three dimensions: its proportions, and its 20 joints from a pose.
+"""A 3D body model: its proportions, and its 20 joints for a pose.
 
 Axes, of the person and of the world: x to the person's left, y up, z forward (right-handed); metres, radians.
-The floor is y = 0. Arrays over time have T first; where both sides are held together the left comes first.
+The floor is y = 0. Arrays over time have T first; in arrays of both sides the left comes first.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ JOINTS = (
     "left_hip", "right_hip", "left_knee", "right_knee",
     "left_ankle", "right_ankle", "left_foot", "right_foot",
 )  # fmt: skip
-SIDES = np.array([1.0, -1.0])  # the sign of x at the left and at the right
+SIDES = np.array([1.0, -1.0])  # the sign of x on the left and on the right
 
 
 @dataclass(frozen=True)
 class Body:
-    """Lengths of one person in metres; `girth` multiplies the thickness of every part.
+    """Lengths of one person in metres; `girth` scales the thickness of every part.
 
     hips, shoulders: half the distance between the two joints. ankle: its height above the sole.
     """
@@ -75,16 +75,16 @@ def draw_body(rng):
 
 @dataclass
 class Pose:
-    """T moments of a movement, free of any one body's size.
+    """T frames of a movement, independent of body size.
 
-    pelvis: (T, 3) how far the hip centre is from where it is in standing, in leg lengths.
+    pelvis: (T, 3) offset of the hip centre from its position when standing, in leg lengths.
     feet: (T, 2, 3) the same for the two ankles. toes: (T, 2) how far each foot points down, radians.
     lean, bend: (T,) forward pitch of the whole trunk, and of the chest beyond it.
     sway: (T,) trunk to the right. twist: (T,) chest turned to the left. nod, look: (T,) head down, to the
         left.
     hands: (T, 2, 3) from each shoulder to its wrist in arm lengths; turned with the chest's twist, but not
-        with its lean, so a loose arm hangs straight down. A hand out of reach goes as far as the arm does.
-    elbows: (T, 2, 3) the way each elbow points.
+        with its lean, so a loose arm hangs straight down. A hand out of reach is moved to where the arm ends.
+    elbows: (T, 2, 3) the direction in which each elbow points.
     """
 
     pelvis: np.ndarray
@@ -101,7 +101,7 @@ class Pose:
 
 
 def standing(num_frames):
-    """A Pose of `num_frames` equal moments: upright, arms hanging."""
+    """A Pose of `num_frames` equal frames: upright, arms hanging."""
     T = num_frames
     angles = {name: np.zeros(T) for name in ("lean", "bend", "sway", "twist", "nod", "look")}
     hands = np.tile(np.array([[0.13, -0.96, 0.08], [-0.13, -0.96, 0.08]]), (T, 1, 1))
@@ -111,7 +111,7 @@ def standing(num_frames):
 
 
 def mirrored(pose):
-    """The same movement with left and right exchanged."""
+    """The same movement with left and right swapped."""
     flip = np.array([-1.0, 1.0, 1.0])
     return Pose(
         pelvis=pose.pelvis * flip,
@@ -130,7 +130,7 @@ def mirrored(pose):
 
 @dataclass
 class Posed:
-    """A body in T moments, in the world.
+    """A body in T frames, in world coordinates.
 
     joints: (T, 20, 3) in the order of JOINTS, metres.
     pelvis, chest, head: (T, 3, 3) rotations whose columns are that part's left, up and forward.
@@ -149,7 +149,7 @@ class Posed:
 
 
 def pose_body(body, pose, heading=0.0):
-    """Place `body` in the moments of `pose`, turned by `heading` to its left. Returns Posed.
+    """Puts `body` into `pose`, turned by `heading` to its left. Returns Posed.
 
     Trunk and head follow from their angles; arms and legs are bent so that wrists and ankles reach their
     targets.
@@ -187,7 +187,7 @@ def bend_limb(root, target, upper, lower, pole):
     """Two bones of lengths `upper` and `lower` from `root` towards `target`, bent towards `pole`.
 
     root, target, pole: (..., 3). Returns the joint between the bones and the end, (..., 3) each; the end is
-    the target where that is within reach, else the point nearest to it on the same line.
+    the target if within reach, else the nearest reachable point on the same line.
     """
     axis = target - root
     reach = np.linalg.norm(axis, axis=-1, keepdims=True)
@@ -213,12 +213,12 @@ def rotation(axis, angle):
 
 
 def both_sides(x, y, z):
-    """(2, 3) the point (x, y, z) of the left side and its mirror image at the right."""
+    """(2, 3) the point (x, y, z) of the left side and its mirror image on the right."""
     return np.array([[x, y, z], [-x, y, z]], float)
 
 
 def _supported(body, pose, hips, ankles):
-    """(T, 3) the hip centre: where the pose wants it, but low enough that both ankles can be reached."""
+    """(T, 3) the hip centre: as the pose asks, but low enough that both ankles can be reached."""
     center = body.leg * pose.pelvis
     upright = body.ankle + 0.99 * body.leg + 0.02 * body.stature
     across = (center[:, None] + hips - ankles)[..., [0, 2]]

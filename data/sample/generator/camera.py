@@ -1,4 +1,4 @@
-"""A pinhole camera, and how it is placed so that a whole clip is in the picture."""
+"""A pinhole camera, and its placement so that a whole clip is in view."""
 
 from dataclasses import dataclass, replace
 
@@ -8,9 +8,9 @@ from body import rotation
 
 @dataclass(frozen=True)
 class Camera:
-    """A place, a direction and a lens.
+    """A pinhole camera.
 
-    position: (3,) in the world, metres. axes: (3, 3) rows are the picture's right, its down, and away
+    position: (3,) in the world, metres. axes: (3, 3) rows are the image's right, its down, and away
     from the camera. focal, center (x, y), size (width, height): pixels; a pixel's integer coordinate is
     its centre.
     """
@@ -32,9 +32,9 @@ class Camera:
 
 
 def place_camera(rng, points, radii, size):
-    """A random camera that sees all balls around `points` (T, N, 3) with `radii` (N,), and some margin.
+    """A random camera that sees all spheres around `points` (T, N, 3) with `radii` (N,), plus some margin.
 
-    Focal length, height, side, roll and how much of the picture is filled are random; the rest follows.
+    Focal length, height, side, roll and how much of the image is filled are random; the rest follows.
     """
     focal = rng.uniform(0.95, 1.5) * size[0]
     eye_height, side, roll = rng.uniform(0.8, 2.0), rng.uniform(-0.25, 0.25), rng.normal(0, 0.02)
@@ -42,17 +42,17 @@ def place_camera(rng, points, radii, size):
 
     target = (points.min((0, 1)) + points.max((0, 1))) / 2
     distance = 4.0
-    for _ in range(8):  # the picture of the person is nearly proportional to 1 / distance
-        camera = _look(target, distance, eye_height, side, roll, focal, size)
+    for _ in range(8):  # the person's size in the image is nearly proportional to 1 / distance
+        camera = _look_at(target, distance, eye_height, side, roll, focal, size)
         low, high = _bounds(camera, points, radii)
         distance = np.clip(distance * ((high - low) / (fill * np.array(size))).max(), 1.5, 12)
-    # The picture is cut from a larger one, which moves the optical axis and nothing else.
+    # The image is cropped from a larger one, which moves the optical axis and nothing else.
     margin = 0.04 * np.array(size)
     start = margin + place * (np.array(size) - 2 * margin - (high - low))
     return replace(camera, center=tuple((np.array(camera.center) + start - 0.5 - low).tolist()))
 
 
-def _look(target, distance, eye_height, side, roll, focal, size):
+def _look_at(target, distance, eye_height, side, roll, focal, size):
     """A camera at `distance` from `target`, in front of it (world z), turned to look at it."""
     offset = np.array([np.sin(side), 0, np.cos(side)]) * distance
     position = np.array([target[0], eye_height, target[2]]) + offset
@@ -64,7 +64,7 @@ def _look(target, distance, eye_height, side, roll, focal, size):
 
 
 def _bounds(camera, points, radii):
-    """The box around the projected balls: its least and its greatest (x, y), pixels."""
+    """The box around the projected spheres: its minimum and maximum (x, y), pixels."""
     seen = camera.project(points)
     spread = (camera.focal * radii / camera.to_camera(points)[..., 2])[..., None]
     return (seen - spread).min((0, 1)), (seen + spread).max((0, 1))

@@ -1,16 +1,16 @@
-"""Makes a pose and activity data set by drawing people: `images/`, `joints.txt` and `clips.csv`.
+"""Generates a pose and activity data set by drawing people: `images/`, `joints.txt` and `clips.csv`.
 
-    python data/sample/generator/generate.py --out DIR                     # equal to the committed data/sample
+    python data/sample/generator/generate.py --out DIR                     # identical to the committed data/sample
     python data/sample/generator/generate.py --out DIR --subjects 40 --clips-per-action 3 --frames 24 --seed 1
 
 Each of the `--subjects` performs the ten actions of UT-Kinect `--clips-per-action` times; `--frames`
-images are spread evenly over each clip, from its start to its end. Every clip has random numbers of its
-own, keyed by (seed, subject, action, take): making more does not change what was there. The labels are
-the joints of the body that is drawn, seen by the camera that draws it; a joint that the body hides is
-labelled too, and all are inside the image.
+images are spread evenly over each clip, from its start to its end. Every clip has its own random numbers,
+keyed by (seed, subject, action, take): generating more does not change existing clips. The labels are the
+joints of the drawn body, projected by the camera that draws it; occluded joints are labelled too, and all are
+inside the image.
 
-The same seed gives the same labels everywhere; the bytes of the JPEG files may differ with the version of
-OpenCV. About 100 images a second on one core.
+The same seed gives the same labels everywhere; the bytes of the JPEG files may differ between versions of
+OpenCV. About 100 images per second on one core.
 """
 
 import argparse
@@ -33,7 +33,7 @@ class Clip:
     """Everything that is drawn in one clip of T images.
 
     joints: (T, 20, 3) in the world, metres. landmarks: (T, 20, 2) in the image, x then y, pixels.
-    capsules: list of person.Capsule. rng: for what is left to draw, the room and the noise.
+    capsules: list of person.Capsule. rng: for the remaining random choices, the room and the noise.
     """
 
     joints: np.ndarray
@@ -44,7 +44,7 @@ class Clip:
 
 
 def make_clip(seed, subject, action, take, num_frames, size):
-    """Act out one clip, without drawing it. subject and take count from 1; size: (width, height), pixels."""
+    """Acts out one clip, without drawing it. subject and take count from 1; size: (width, height), pixels."""
     person = np.random.default_rng([seed, subject])
     body, look = draw_body(person), draw_look(person)
     rng = np.random.default_rng([seed, subject, list(ACTIONS).index(action) + 1, take])
@@ -59,7 +59,7 @@ def make_clip(seed, subject, action, take, num_frames, size):
 
 
 def draw_clip(clip):
-    """Draw the images of a Clip one by one: yields (h, w, 3) RGB uint8."""
+    """Draws the images of a Clip one by one: yields (h, w, 3) RGB uint8."""
     rng, camera, capsules = clip.rng, clip.camera, clip.capsules
     light = draw_light(rng, camera)
     room, is_floor = draw_room(rng, camera)
@@ -85,7 +85,7 @@ def _draw_heading(rng):
 def main(argv=None):
     args = parse(argv)
     if (args.out / "joints.txt").exists():
-        raise SystemExit(f"{args.out / 'joints.txt'} exists: choose another --out, or remove the old data set first")
+        raise SystemExit(f"{args.out / 'joints.txt'} already exists: choose another --out, or remove the old data set")
     (args.out / "images").mkdir(parents=True, exist_ok=True)
     size = (args.size, args.size * 3 // 4)
     lines, clips = [], []
@@ -113,7 +113,7 @@ def label_line(image_name, landmarks):
 
 
 def write_image(path, image, quality):
-    """Write an RGB image as JPEG. Raises OSError where that fails."""
+    """Writes an RGB image as JPEG. Raises OSError if that fails."""
     if not cv2.imwrite(
         str(path),
         cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
@@ -124,7 +124,7 @@ def write_image(path, image, quality):
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("--out", type=Path, required=True, help="folder to create")
     parser.add_argument("--subjects", type=int, default=10)
     parser.add_argument("--clips-per-action", type=int, default=1, help="takes of each action by each subject")
     parser.add_argument("--frames", type=int, default=8, help="images in a clip, spread from its start to its end")

@@ -1,4 +1,4 @@
-"""The ten actions of UT-Kinect as movements of a body: each turns moments of time into a Pose.
+"""The ten actions of UT-Kinect as body movements: each fills a Pose over time.
 
 Every action is written for a right-handed person and runs over t from 0 (start) to 1 (end); `move` varies it
 from clip to clip. Lengths are in leg lengths (feet, pelvis) and arm lengths (hands), see `body.Pose`.
@@ -14,10 +14,10 @@ GRASP, RELEASE = 0.5, 0.55  # when pick_up takes hold of its object, and when th
 
 @dataclass
 class Style:
-    """How one clip differs from the next.
+    """The random variation of one clip.
 
-    size: of the movement, about 1. cycles: of a repeated one, about 1. phase: where in its cycle it
-    begins, from 0 to 1. rng: moves every key pose a little.
+    size: of the movement, around 1. cycles: of a repeated one, around 1. phase: where in its cycle it
+    begins, from 0 to 1. rng: perturbs every key pose slightly.
     """
 
     size: float
@@ -26,12 +26,12 @@ class Style:
     rng: np.random.Generator
 
     def hand(self, x, y, z):
-        """(3,) a wrist's place relative to its shoulder, moved a little."""
+        """(3,) a wrist's position relative to its shoulder, slightly perturbed."""
         return np.array([x, y, z]) + self.rng.normal(0, 0.04, 3)
 
 
 def move(action, num_frames, rng, left_handed=False):
-    """One performance of `action`: its Pose, and the part of it that is over (T,), 0 to 1."""
+    """One performance of `action`: its Pose, and the completed share of it (T,), 0 to 1."""
     style = Style(rng.uniform(0.85, 1.15), rng.uniform(0.85, 1.2), rng.uniform(), rng)
     hurry = np.exp(rng.normal(0, 0.12))  # the same action, slower at its start or at its end
     clock = np.linspace(0, 1, num_frames) ** hurry
@@ -42,7 +42,7 @@ def move(action, num_frames, rng, left_handed=False):
 
 
 def track(t, *keys):
-    """A smooth curve through `keys`, pairs (time, value), at the times t (T,); it rests in every key."""
+    """A smooth curve through `keys`, pairs (time, value), at the times t (T,); it rests at every key."""
     times = np.array([time for time, _ in keys])
     values = np.array([value for _, value in keys], float)
     i = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(keys) - 2)
@@ -140,7 +140,7 @@ def pull(pose, t, style):
 
 
 def wave(pose, t, style):
-    """The right hand beside the head, from side to side."""
+    """The right hand next to the head, from side to side."""
     raised = track(t, (0.0, 0.1), (0.18, 1), (0.90, 1), (1, 0.7))[:, None]
     swing = np.sin(2 * np.pi * (2.3 * style.cycles * t + style.phase))
     aloft = style.hand(-0.42, 0.36, 0.22) + 0.30 * style.size * swing[:, None] * np.array([1, -0.15, 0])
@@ -151,7 +151,7 @@ def wave(pose, t, style):
 
 
 def clap_hands(pose, t, style):
-    """Both hands meet in front of the chest, again and again."""
+    """Both hands meet in front of the chest, repeatedly."""
     raised = track(t, (0.0, 0.35), (0.15, 1), (0.92, 1), (1, 0.7))[:, None, None]
     apart = 0.5 + 0.5 * np.cos(2 * np.pi * (2.4 * style.cycles * t + style.phase))
     front = style.hand(-0.19, -0.32, 0.52) + 0.42 * style.size * apart[:, None] * np.array([1, 0, -0.15])
@@ -169,7 +169,7 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 def _both(left):
-    """The left hand's place(s) (..., 3) and the right hand's mirror image of it, (..., 2, 3)."""
+    """The left hand's position(s) (..., 3) and their mirror image for the right hand, (..., 2, 3)."""
     left = np.asarray(left, float)
     return np.stack([left, left * _MIRROR], -2)
 
@@ -177,8 +177,8 @@ def _both(left):
 def _stride(pose, t, stance, cycles, phase):
     """Walk `cycles` double steps along the heading; returns the angle of the step cycle (T,), radians.
 
-    A foot is on the floor for 3/5 of a cycle. In that time it stays where it is and the pelvis passes over it
-    by `stance`; in the rest it swings ahead.
+    A foot is on the floor for 3/5 of a cycle. During that time it stays in place while the pelvis passes over it
+    by `stance`; in the rest it swings forward.
     """
     pose.pelvis[:, 2] = stance / 0.6 * cycles * (t - 0.5)
     cycle = cycles * t + phase
@@ -207,7 +207,7 @@ def _sit(pose, seated, style):
 
 
 def _stay_alive(pose, t, rng):
-    """Nobody holds still: slow, small movements, the same for no two clips, and a stance of one's own."""
+    """Nobody holds still: adds slow, small movements and an individual stance, different in every clip."""
     for angle, size in (
         (pose.sway, 0.02),
         (pose.lean, 0.03),

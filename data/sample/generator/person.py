@@ -1,4 +1,4 @@
-"""What is drawn: the capsules that a person and the things in hand are made of, their clothes and colours."""
+"""What is drawn: a person and props, built from capsules, with their clothes and colours."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Material:
     """Colours are (3,) RGB from 0 to 1.
 
     other: the colour beyond the fraction `cut` of the part's length (bare arm below a sleeve).
-    stripes: (along, across), lines a metre in the colour `trim`; zero for none.
+    stripes: (along, across), lines per metre in the colour `trim`; zero for none.
     kind: PLAIN, FACE (eyes and mouth at the front) or PRINT (a picture on the chest).
     """
 
@@ -29,11 +29,11 @@ class Material:
 
 @dataclass
 class Capsule:
-    """Two balls and the cone around both, in T moments.
+    """Two spheres and the cone around both, in T frames.
 
     start, end: (T, 3) centres in the world, metres. radii: at the start and at the end, metres.
-    forward: (T, 3) the way its front faces. width, depth: stretch of the round section, sideways and to the
-    front. is_person: False for things.
+    forward: (T, 3) the direction its front faces. width, depth: stretch of the round section, sideways and to the
+    front. is_person: False for props.
     """
 
     start: np.ndarray
@@ -48,7 +48,7 @@ class Capsule:
 
 @dataclass
 class Look:
-    """What stays with a person from clip to clip, beside the body."""
+    """The appearance of a person in all clips, apart from the body."""
 
     skin: np.ndarray
     hair: np.ndarray
@@ -74,7 +74,7 @@ def draw_look(rng):
 
 
 def draw_outfit(rng):
-    """A random Outfit. People change clothes between clips, so that a few of them still look like many."""
+    """A random Outfit. People change clothes between clips, so that a few people look like many."""
     shirt = Material(draw_colour(rng), trim=draw_colour(rng))
     pattern = rng.integers(5)
     if pattern < 3:
@@ -88,14 +88,14 @@ def draw_outfit(rng):
 
 
 def draw_colour(rng, bright=1.0, vivid=0.75):
-    """A random colour (3,), from grey to as colourful as `vivid`."""
+    """A random colour (3,), with saturation from 0 to `vivid`."""
     hue = 0.5 + 0.5 * np.cos(2 * np.pi * (rng.uniform() + np.array([0, 1 / 3, 2 / 3])))
     value, strength = rng.uniform(0.12, 0.92) * bright, vivid * rng.uniform() ** 0.7
     return value * (1 - strength + strength * hue)
 
 
 def person_capsules(body, posed, look, outfit):
-    """The Capsules of one person in all moments of `posed`."""
+    """The Capsules of one person in all frames of `posed`."""
     h, g = body.stature, body.stature * body.girth
     left, up, front = (posed.chest[..., i] for i in range(3))
     pelvis_up, pelvis_front, at = posed.pelvis[..., 1], posed.pelvis[..., 2], posed.joint
@@ -176,7 +176,7 @@ def _sleeve(cloth, skin, end):
 
 
 def things(rng, action, body, posed, clock, hand):
-    """The Capsules of what an action is done with: a stool, a parcel, a ball. hand: "left" or "right"."""
+    """The Capsules of an action's props: a stool, a parcel, a ball. hand: "left" or "right"."""
     h, forward = body.stature, np.broadcast_to(posed.heading[:, 2], (len(clock), 3))
     material = Material(draw_colour(rng), trim=draw_colour(rng), stripes=(0, rng.choice([0.0, 3.0])))
     held = posed.joint(f"{hand}_hand")
@@ -199,7 +199,7 @@ def things(rng, action, body, posed, clock, hand):
 
 
 def _stool(h, posed, forward, material, moment):
-    """A round stool under the hips, as they are when the person sits."""
+    """A round stool under the hips of the seated person."""
     seat = (posed.joint("left_hip") + posed.joint("right_hip"))[moment] / 2
     edge, top = 0.05, max(seat[1] - 0.055 * h - 0.05, 0.1)
     start = np.tile([seat[0], edge, seat[2]], (len(forward), 1))

@@ -1,4 +1,4 @@
-"""Draws capsules: a ray through every subpixel finds the nearest surface; light and cloth colour it."""
+"""Renders capsules: a ray through every subpixel finds the nearest surface, which is then shaded and textured."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SAMPLES = 2  # rays per pixel in each direction; their mean gives soft edges
 
 @dataclass
 class Solids:
-    """P capsules at one moment, each in coordinates of its own: x to its left, y from its start to its end,
+    """P capsules in one frame, each in its own coordinates: x to its left, y from its start to its end,
     z to its front, stretched so that its section is round.
 
     to_local: (P, 3, 3) from camera axes to these. eye: (P, 3) the camera in these. length: (P,).
@@ -25,7 +25,7 @@ class Solids:
 
 
 def solids(capsules, camera):
-    """All `capsules` (a list of person.Capsule) in all T moments, as a list of T Solids."""
+    """All `capsules` (a list of person.Capsule) in all T frames, as a list of T Solids."""
     start, end, front = (np.stack([getattr(c, name) for c in capsules], 1) for name in ("start", "end", "forward"))
     start, end, front = camera.to_camera(start), camera.to_camera(end), front @ camera.axes.T
     along = end - start
@@ -53,11 +53,11 @@ def windows(capsules, camera):
 
 
 def draw(scene, boxes, paints, camera, light):
-    """One moment as (colour, cover, index, corner).
+    """One frame as (colour, cover, index, corner).
 
     scene: Solids. boxes: (P, 4) from `windows`. paints: from `gather`. light: scene.Light.
-    colour: (h, w, 3) RGB from 0 to 1, black where nothing is. cover: (h, w) from 0 to 1. index: (2h, 2w) the
-    capsule that each ray meets, −1 for none. corner: (x, y) of the first pixel of these in the image.
+    colour: (h, w, 3) RGB from 0 to 1, black where empty. cover: (h, w) from 0 to 1. index: (2h, 2w) the
+    capsule that each ray hits, −1 for none. corner: (x, y) of the top left pixel of these arrays in the image.
     """
     left, top = boxes[:, :2].min(0)
     right, bottom = boxes[:, 2:].max(0)
@@ -78,7 +78,7 @@ def draw(scene, boxes, paints, camera, light):
 
 
 def _nearest(scene, boxes, xs, ys):
-    """For each ray the depth (h, w) of the first capsule it meets, and which that is (−1 for none)."""
+    """For each ray the depth (h, w) of the first capsule it hits, and that capsule's index (−1 for none)."""
     depth = np.full((len(ys), len(xs)), np.inf, np.float32)
     index = np.full(depth.shape, -1, np.int16)
     for p, (x0, y0, x1, y1) in enumerate(boxes):
@@ -94,9 +94,9 @@ def _nearest(scene, boxes, xs, ys):
 def _ray_capsule(scene, p, x, y):
     """Depth (h, w) at which the rays through (x, y, 1) enter capsule p; NaN where they miss it.
 
-    Ray: eye + depth · d. A ball or a cone is a quadratic equation in depth, its coefficients linear or
-    quadratic forms of (x, y, 1). The capsule is entered where the first of its two balls is, or its cone
-    between them.
+    Ray: eye + depth · d. A sphere or a cone is a quadratic equation in depth, its coefficients linear or
+    quadratic forms of (x, y, 1). The ray enters the capsule where it first enters one of its two spheres, or the
+    cone between them.
     """
     to_local, eye = scene.to_local[p], scene.eye[p]
     length, (ra, rb) = scene.length[p], scene.radii[p]
@@ -115,7 +115,7 @@ def _ray_capsule(scene, p, x, y):
         hit = np.fmin(hit, hit_end)
         taper = (ra - rb) / length
         slant = 1 - taper * taper
-        if slant > 0:  # else one ball is inside the other
+        if slant > 0:  # else one sphere is inside the other
             k2 = np.float32(slant) * dd - dy * dy
             k1 = np.float32(slant) * de + np.float32(taper * ra - ey) * dy
             k0 = np.float32(slant * ee - ey * ey + 2 * ey * taper * ra - ra * ra)
@@ -156,7 +156,7 @@ def _shade(scene, index, points, paints, light):
     middle = (local[1] - np.float32(shift).take(index)) * np.float32(1 / slant).take(index)
     normal = local.copy()  # it starts on the axis, at `middle`
     normal[1] -= np.clip(middle, 0, np.float32(scene.length).take(index))
-    normal = (to_local * normal[:, None]).sum(0)  # normals go with the transposed matrix
+    normal = (to_local * normal[:, None]).sum(0)  # normals transform with the transposed matrix
     normal /= np.sqrt((normal * normal).sum(0))
 
     lambert = np.maximum(light.direction @ normal, 0)

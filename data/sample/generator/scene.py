@@ -1,4 +1,4 @@
-"""The room around the person: light, floor and wall with things on them, shadow and sensor noise."""
+"""The scene around the person: lighting, floor and wall with objects on them, shadow and sensor noise."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ import numpy as np
 from body import rotation
 from person import draw_colour
 
-METRE = 32  # texture pixels in a metre of floor or wall
+METRE = 32  # texture pixels per metre of floor or wall
 
 
 @dataclass
 class Light:
-    """A lamp and the light of the room.
+    """A lamp and the ambient light of the room.
 
     direction: (3,) towards the lamp, camera axes; world: the same, world axes. up: (3,) the world's up,
-    camera axes. strength, ambient: of the lamp and of the room's light. tint: (3,) both lights' RGB colour.
+    camera axes. strength, ambient: of the lamp and of the ambient light. tint: (3,) RGB colour of both.
     """
 
     direction: np.ndarray
@@ -51,15 +51,15 @@ def draw_room(rng, camera):
     distance = np.minimum(np.minimum(to_floor, to_wall), 50).astype(np.float32)
     hit = camera.position.astype(np.float32) + rays * distance[..., None]
     ways = np.stack([hit @ turn[:, 0] + 6, np.where(is_floor, hit @ turn[:, 2] + 3, hit[..., 1])], -1)
-    place = METRE * ways
-    room = np.where(is_floor[..., None], _lay(_floor(rng), place), _lay(_wall(rng), place))
+    position = METRE * ways
+    room = np.where(is_floor[..., None], _lay(_floor(rng), position), _lay(_wall(rng), position))
     to_right, to_top = x / camera.size[0] - 0.5, 0.5 - y / camera.size[1]
     fall_off = 1 + rng.uniform(-0.22, 0.22) * to_right + rng.uniform(0, 0.2) * to_top
     return cv2.GaussianBlur(room, None, rng.uniform(0.4, 1.0)) * fall_off[..., None], is_floor
 
 
 def draw_shadow(room, is_floor, capsules, camera, light, t):
-    """The room with the soft shadow that the capsules cast on the floor at moment t."""
+    """The room with the soft shadow that the capsules cast on the floor in frame t."""
     mask = np.zeros(room.shape[:2], np.uint8)
     for c in capsules:
         ends = np.stack([c.start[t], c.end[t]])
@@ -86,14 +86,14 @@ def draw_noise(rng, size, strength):
 
 
 def add_noise(rng, image, noise):
-    """`image` (h, w, 3) plus a piece of `noise` (from `draw_noise`) taken from a random place."""
+    """`image` (h, w, 3) plus a piece of `noise` (from `draw_noise`) taken from a random position."""
     dy, dx = rng.integers(0, 32, 2)
     return image + noise[dy : dy + image.shape[0], dx : dx + image.shape[1]]
 
 
-def _lay(texture, place):
-    """The texture as seen where each pixel of the image is at `place` (h, w, 2) in it."""
-    return cv2.remap(texture, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+def _lay(texture, position):
+    """The texture sampled at `position` (h, w, 2), the texture position of each image pixel."""
+    return cv2.remap(texture, position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def _floor(rng):
@@ -117,7 +117,7 @@ def _wall(rng):
         x, y = (
             rng.uniform(2, 9),
             rng.choice([0.0, rng.uniform(0.5, 2.0)]),
-        )  # standing at the wall, or hung on it
+        )  # leaning against the wall, or hanging on it
         _rectangle(texture, x, y, width, height, draw_colour(rng))
         if rng.random() < 0.5:
             _rectangle(texture, x + 0.12 * width, y + 0.12 * height, 0.76 * width, 0.76 * height, draw_colour(rng))
@@ -137,7 +137,7 @@ def _rectangle(texture, x, y, width, height, colour):
 def _clouds(rng, metres, colour, strength):
     """A colour with soft spots of two sizes, (h, w, 3)."""
     texture = np.ones((metres[1] * METRE, metres[0] * METRE), np.float32)
-    for n in (1, 4):  # spots a metre
+    for n in (1, 4):  # spots per metre
         spots = rng.normal(0, strength / n, (metres[1] * n, metres[0] * n)).astype(np.float32)
         texture += cv2.resize(spots, texture.shape[::-1], interpolation=cv2.INTER_CUBIC)
     return texture[..., None] * np.float32(colour)
