@@ -1,6 +1,5 @@
 """Augmentation of a training sample: the crop's position, size and rotation, mirroring, and lighting."""
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 import cv2
@@ -8,13 +7,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from pose.runtime.data_loader import EPOCH
 from pose.runtime.settings import check
 
 GREY = np.array([0.299, 0.587, 0.114])  # luma weights of red, green and blue (ITU-R BT.601)
-
-
-# The epoch of the training that fetches a sample, whatever wraps the data set; None outside of training.
-EPOCH = ContextVar("epoch", default=None)
 
 
 class AugmentedDataset(Dataset):

@@ -1,15 +1,18 @@
 """`Loader`: a `DataLoader` that passes the epoch to its data set and the project's errors on to the caller."""
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import repeat
 
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from pose.augmentation import EPOCH
 from pose.runtime.ctrl_c import defer_ctrl_c
 from pose.runtime.errors import OutOfMemory, PoseError
+
+# The epoch of the training that fetches a sample, whatever wraps the data set; None outside of training.
+EPOCH = ContextVar("epoch", default=None)
 
 
 class Loader(DataLoader):

@@ -163,6 +163,25 @@ class _BatchScores:
 
 def _check(model, train_data, valid_data, config, run_dir):
     """Raises DataError if model, data and configuration do not fit each other."""
+    _check_types(model, train_data, valid_data, config)
+    if run_dir is None:
+        raise DataError("run_dir is missing: pass a folder for this training, such as pose.new_run('runs')")
+    if config.tensorboard:
+        optional_package("torch.utils.tensorboard", "tensorboard=True", "tensorboard")
+    for name in ("num_stacks", "channels", "loss", "sigma"):
+        if getattr(model, name) != getattr(config, name):
+            raise DataError(
+                f"the model has {name}={getattr(model, name)!r}, the configuration {getattr(config, name)!r}: after "
+                "a change rebuild the model, that is, rerun the cell with config.build_model"
+            )
+    for data in (train_data, valid_data):
+        _check_samples(model, data, config)
+    images = min(config.batch_size, len(train_data)) // distributed.size()
+    check_images((images, 3, config.inp_res, config.inp_res), training=True)
+    _check_labels(sources(train_data), sources(valid_data))
+
+
+def _check_types(model, train_data, valid_data, config):
     for found, kind, wanted in (
         (model, StackedHourglass, "StackedHourglass"),
         (train_data, Dataset, "Generic"),
@@ -174,33 +193,21 @@ def _check(model, train_data, valid_data, config, run_dir):
                 f"fit(model, train_data, valid_data, config, run_dir) expects a {wanted}, not {found!r:.60}: "
                 "create them with config.build_model() and config.build_dataset(annotations, is_train=…)"
             )
-    if run_dir is None:
-        raise DataError("run_dir is missing: pass a folder for this training, such as pose.new_run('runs')")
-    if config.tensorboard:
-        optional_package("torch.utils.tensorboard", "tensorboard=True", "tensorboard")
     if isinstance(valid_data, IterableDataset):
         raise DataError("validate on a Generic; shards are for training")
-    for name in ("num_stacks", "channels", "loss", "sigma"):
-        if getattr(model, name) != getattr(config, name):
-            raise DataError(
-                f"the model has {name}={getattr(model, name)!r}, the configuration {getattr(config, name)!r}: after "
-                "a change rebuild the model, that is, rerun the cell with config.build_model"
-            )
-    for data in (train_data, valid_data):
-        _check_samples(model, data, config)
     if any(source.is_train for source in sources(valid_data)):
         raise DataError("validate on a data set without augmentation: Generic(..., is_train=False)")
-    known = sources(train_data)
-    if known and not any(source.labelled.any() for source in known):
+
+
+def _check_labels(train_sources, valid_sources):
+    """Raises DataError if there is nothing to learn from, or nothing to score."""
+    if train_sources and not any(source.labelled.any() for source in train_sources):
         raise DataError("no training image has a labelled joint; there is nothing to learn from")
-    images = min(config.batch_size, len(train_data)) // distributed.size()
-    check_images((images, 3, config.inp_res, config.inp_res), training=True)
-    labels = [source.annotations.landmarks for source in sources(valid_data)]
-    skeleton = skeleton_in(valid_data)
-    if labels and all(np.isnan(normalised_distances(some, some, skeleton)).all() for some in labels):
+    labels = [(source.annotations.landmarks, source.skeleton) for source in valid_sources]
+    if labels and all(np.isnan(normalised_distances(some, some, skeleton)).all() for some, skeleton in labels):
         raise DataError(
-            f"no validation image has {' and '.join(skeleton.torso)} labelled, whose distance is the unit of PCK; add "
-            "such images, or use a Skeleton with another torso"
+            f"no validation image has {' and '.join(labels[0][1].torso)} labelled, whose distance is the unit of PCK; "
+            "add such images, or use a Skeleton with another torso"
         )
 
 
