@@ -143,10 +143,9 @@ def plot_annotations(annotations, rows, columns=6, confidence=None, min_confiden
     figure, axes = grid(len(rows), columns)
     for ax, row in zip(axes, rows, strict=False):
         path, landmarks = annotations.paths[row], annotations.landmarks[row]
-        sure = None if confidence is None else confidence[row]
-        plot_landmarks(
-            read_image(path), landmarks, annotations.skeleton, ax, file_name(path), None, sure, min_confidence
-        )
+        sure = np.ones(len(landmarks)) if confidence is None else np.asarray(confidence[row])
+        landmarks = np.where(sure[:, None] < min_confidence, np.nan, landmarks)  # a wild one would widen the cut
+        plot_landmarks(read_image(path), landmarks, annotations.skeleton, ax, file_name(path), confidence=sure)
         cut_to_person(ax, landmarks)
     return figure
 

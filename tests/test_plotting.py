@@ -150,6 +150,14 @@ def test_grids_name_their_images_and_take_the_skeleton_from_the_annotations(tiny
     assert plotting.file_name("a/" + 40 * "x" + "_7.png") == "…" + 25 * "x" + "_7.png"
 
 
+def test_a_wild_joint_below_the_limit_does_not_widen_the_cut(tiny_annotations):
+    tiny_annotations.landmarks[0, 3] = 5000, 5000
+    confidence = np.ones((4, 20))
+    confidence[0, 3] = 0.01
+    (ax,) = plotting.plot_annotations(tiny_annotations, [0], 1, confidence, min_confidence=0.1).axes
+    assert np.ptp(ax.get_xlim()) < 100
+
+
 def test_both_losses_are_shown_and_legends_lie_above_the_curves():
     row = {"train_loss": 1.0, "valid_loss": 2.0, "train_pck@0.2": 0.1, "valid_pck@0.2": 0.2, "valid_pck@0.1": 0.1}
     figure = plotting.plot_history([{"epoch": 1} | row, {"epoch": 2} | row])
