@@ -1,4 +1,4 @@
-"""The allocator's tuning, and how to leave it off."""
+"""The allocator's tuning, and how to turn it off."""
 
 import ctypes
 import sys
@@ -11,7 +11,7 @@ from pose.runtime.device import keep_freed_memory
 
 @pytest.fixture
 def told(monkeypatch):
-    """What mallopt was told."""
+    """The arguments that mallopt was called with."""
     calls = []
     monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=lambda *call: calls.append(call)))
     monkeypatch.setattr(sys, "platform", "linux")
