@@ -3,8 +3,8 @@
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python benchmarks/pose_accuracy.py utd_mhad --data data/utd_mhad --run runs/utd_mhad
 
-Most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones.
-Running the same command again resumes an interrupted training.
+Most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones. Running the
+same command again resumes an interrupted training.
 """
 
 import argparse
@@ -37,9 +37,7 @@ STAGES = {
 
 
 def split_utd_mhad(annotations):
-    """Rows to train on (subjects 1, 3, 5), to choose the epoch (one clip in twenty of them), and to test on (2, 4,
-    6).
-    """
+    """Rows to train on (subjects 1, 3, 5), to choose the epoch (one clip in twenty of them), and to test on (2, 4, 6)."""
     names = [Path(path).name for path in annotations.paths]
     subjects = np.array([int(name.split("_")[1][1:]) for name in names])
     clips = np.array([name.rpartition("_")[0] for name in names])

@@ -75,8 +75,8 @@ def tuned(device, tf32=True):
 def keep_freed_memory():
     """Tells glibc to keep large freed blocks for the next allocation, for the rest of this process.
 
-    By default each large tensor is mapped anew and returned to the system, which slows down training on the CPU.
-    Does nothing if the C library is not glibc, or if the environment sets one of glibc's own MALLOC_… variables or
+    By default each large tensor is mapped anew and returned to the system, which slows down training on the CPU. Does
+    nothing if the C library is not glibc, or if the environment sets one of glibc's own MALLOC_… variables or
     POSE_KEEP_MEMORY=0.
     """
     tuned_by_user = any(name.startswith("MALLOC_") for name in os.environ)

@@ -3,8 +3,8 @@
     pip install pip-audit
     python tests/tools/audit.py
 
-Exits 1 if a package has one that a newer version fixes. If pip-audit is not installed, or its service cannot be
-reached or knows none of the packages, nothing is known: it says so and exits 0.
+Exits 1 if a package has one that a newer version fixes. If pip-audit is not installed, or its service cannot be reached
+or knows none of the packages, nothing is known: it says so and exits 0.
 """
 
 import json
