@@ -256,8 +256,8 @@ def test_a_person_with_other_sides_than_everybody_else_is_a_warning(tmp_path):
     joints = write_set(tmp_path, names, landmarks, images=False, clips=False)
     rows = [(f"c{i}", f"person {i // 80}", f"a{i // 8 % 10}", names[i], names[i + 7]) for i in range(0, 480, 8)]
     write_clips(tmp_path / "clips.csv", rows)
-    told = [one.what for one in check_annotations(joints).findings if "everybody else" in one.what]
-    assert told == ["left and right of 'person 2' are the opposite of everybody else's"]
+    findings = [one.what for one in check_annotations(joints).findings if "everybody else" in one.what]
+    assert findings == ["left and right of 'person 2' are the opposite of everybody else's"]
 
 
 def test_standing_still_in_whole_pixels_is_a_warning(check):

@@ -265,9 +265,9 @@ def test_a_joints_file_without_the_wrong_lines_has_no_error(tmp_path):
     joints.write_bytes(b"# by hand\r\n" + joints.read_bytes())
     report = check_annotations(joints, tmp_path / "images")
     assert report.write_without_errors(tmp_path / "good.txt") == 2
-    mended = check_annotations(tmp_path / "good.txt", tmp_path / "images")
-    assert mended.ok
-    assert mended.tables[0].names == [name for row, name in enumerate(names) if row not in (3, 5)]
+    cleaned = check_annotations(tmp_path / "good.txt", tmp_path / "images")
+    assert cleaned.ok
+    assert cleaned.tables[0].names == [name for row, name in enumerate(names) if row not in (3, 5)]
     with pytest.raises(FileExistsError, match="choose another name"):
         report.write_without_errors(joints)
 

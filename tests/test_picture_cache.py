@@ -13,7 +13,7 @@ from pose import dataset as dataset_module
 
 @pytest.fixture(params=["jpg", "png"])
 def people(request, tmp_path):
-    """Three large photographs, a person in each: large, small and at the edge; and one without label."""
+    """Three large photographs, a person in each: large, small and at the edge; and one unlabelled."""
     rng = np.random.default_rng(0)
     landmarks = {}
     for number, (center, size) in enumerate([((700, 500), 900), ((300, 800), 90), ((20, 30), 300), ((0, 0), np.nan)]):

@@ -38,16 +38,16 @@ def main():
 
 def report(known, installed):
     """Prints the vulnerabilities of packages as pip-audit describes them; 1 if one can be fixed, else 0."""
-    mendable = 0
+    fixable = 0
     for package in known:
         for found in package["vulns"]:
             fixed = ", ".join(found["fix_versions"])
-            mendable += bool(fixed)
+            fixable += bool(fixed)
             names = " ".join([found["id"], *found.get("aliases", [])])
-            cure = f"mended in {fixed}" if fixed else "not mended yet"
+            cure = f"fixed in {fixed}" if fixed else "not fixed yet"
             print(f"{package['name']} {package['version']}: {names}; {cure}")
-    print(f"{len(known)} of {installed} packages looked up; vulnerabilities that a newer version mends: {mendable}")
-    return int(mendable > 0)
+    print(f"{len(known)} of {installed} packages looked up; vulnerabilities that a newer version fixes: {fixable}")
+    return int(fixable > 0)
 
 
 if __name__ == "__main__":
