@@ -2,9 +2,9 @@
 
     python benchmarks/activity_choices.py --data UTD_DIR --out TABLE.txt
 
-Each of the subjects 1, 3 and 5 is tested on a recogniser trained on the other two (an inner split: subjects 2, 4 and
-6, who give the accuracy in the README, are not used). Each row changes one default. The defaults were chosen on this
-very split.
+Each of the subjects 1, 3 and 5 is tested on a recogniser trained on the other two (an inner split: subjects 2, 4 and 6,
+who give the accuracy in the README, are not used). Each row changes one default. The defaults were chosen on this very
+split.
 """
 
 import argparse

@@ -3,8 +3,7 @@
     python benchmarks/activity_speed.py [--pose CHECKPOINT] [--frames 2000]
 
 Everything on one thread. From images, the hourglass runs twice on each: on the whole image, and on the person. Memory
-    is
-the peak of a separate process that takes one training step: 2 clips × 32 frames of 256², two stacks, full precision.
+is the peak of a separate process that takes one training step: 2 clips × 32 frames of 256², two stacks, full precision.
 """
 
 import argparse

@@ -152,9 +152,9 @@ def cut(table, rng):
 LINE_DAMAGE = {
     **{f"a joint {torsos} torsos off": moved(torsos) for torsos in (0.5, 1, 2, 4)},
     "a coordinate ten times": ten_times,
-    "two joints exchanged": two_joints,
-    "left and right exchanged": sides,
-    "x and y exchanged": axes,
+    "two joints swapped": two_joints,
+    "left and right swapped": sides,
+    "x and y swapped": axes,
     "another line's labels": other_line,
     "all joints in one place": one_place,
     f"a joint frozen, {RUN} lines": frozen(whole=False),
@@ -163,7 +163,7 @@ LINE_DAMAGE = {
 FILE_DAMAGE = {
     **{f"file: order of {name.split(' (')[0]}": in_order(order) for name, order in ORDERS.items()},
     "file: a random order": in_order(None),
-    "file: x and y exchanged": lambda table, rng: table.landmarks[..., ::-1],
+    "file: x and y swapped": lambda table, rng: table.landmarks[..., ::-1],
     "file: y upwards": upwards,
     "file: from 0 to 1": as_shares,
     "file: of images twice as large": lambda table, rng: table.landmarks * 2,

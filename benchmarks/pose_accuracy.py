@@ -3,8 +3,8 @@
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python benchmarks/pose_accuracy.py utd_mhad --data data/utd_mhad --run runs/utd_mhad
 
-Most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones.
-Running the same command again resumes an interrupted training.
+Most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones. Running the
+same command again resumes an interrupted training.
 """
 
 import argparse
@@ -37,7 +37,7 @@ STAGES = {
 
 
 def split_utd_mhad(annotations):
-    """Rows to train on (subjects 1, 3, 5), to choose the epoch (one clip in twenty of them), and to test on (2, 4,
+    """Rows to train on (subjects 1, 3, 5), to choose the epoch (one of their clips in twenty), and to test (2, 4,
     6).
     """
     names = [Path(path).name for path in annotations.paths]

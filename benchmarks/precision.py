@@ -3,8 +3,8 @@
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python benchmarks/precision.py --data data/utd_mhad --run runs/precision
 
-Trains on every second frame of subjects 1, 3 and 5 (or resumes the run in --run), tests on every twentieth of 2, 4
-and 6, and calibrates int8 on 200 training images. The person's box is that of the labels, as usual.
+Trains on every second frame of subjects 1, 3 and 5 (or resumes the run in --run), tests on every twentieth of 2, 4 and
+6, and calibrates int8 on 200 training images. The person's box is that of the labels, as usual.
 """
 
 import argparse

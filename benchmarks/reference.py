@@ -42,9 +42,7 @@ def to_image(position, center, scale, res):
 
 
 def sample(path, landmarks, center, scale, rng, inp_res=256, out_res=64):
-    """An augmented training sample (image, heatmaps): the whole picture decoded, rotated, cropped, resized and
-    relit.
-    """
+    """An augmented training sample (image, heatmaps): the picture is decoded, rotated, cropped, resized and relit."""
     picture = Image.open(path).convert("RGB")
     rot = rng.uniform(-30, 30)
     picture = picture.rotate(rot, Image.Resampling.BILINEAR, center=tuple(center))

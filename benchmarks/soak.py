@@ -55,9 +55,7 @@ def camera(count):
 
 
 def skeletons(count):
-    """`count` frames' landmarks (20, 2) px, each joint occasionally missing, and all of them in every hundredth
-    frame.
-    """
+    """`count` frames' landmarks (20, 2) px, each joint missing at times, and all of them in every hundredth frame."""
     rng = np.random.default_rng(0)
     for i in range(count):
         landmarks = rng.uniform(0, 200, (20, 2))

@@ -58,7 +58,7 @@ def predict_with(count, backend, precision):
 
 
 def convolve(dtype):
-    """One large convolution of 39 GFLOP: the processor's practical limit."""
+    """One large convolution of 39 GFLOP: the CPU's practical limit."""
     keep_freed_memory()
     layer = torch.nn.Conv2d(256, 256, 3, padding=1).to(dtype, memory_format=torch.channels_last)
     images = torch.rand(8, 256, 64, 64).to(dtype).contiguous(memory_format=torch.channels_last)

@@ -75,9 +75,7 @@ class MotionAugmentation:
         return (joints - middle) @ (about_x @ about_vertical).T + middle
 
     def _rebuild(self, joints, rng, skeleton):
-        """The joints (T, K, 3) with limbs of other lengths, each limb moved along with the one that it is attached
-        to.
-        """
+        """The joints (T, K, 3) with limbs of other lengths, each moved along with the one that it is attached to."""
         factors = 1 + rng.uniform(-self.build, self.build, len(skeleton))
         factors = (factors + factors[skeleton.mirrored]) / 2
         inner, outer = skeleton.limb_ends

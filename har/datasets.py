@@ -39,8 +39,8 @@ class SequenceDataset(_ClipSamples):
     annotations: labelled (`read_annotations`) or predicted (`predict_annotations`) landmarks of all images.
     clips: a list of `Clip`; actions: the names of the classes, in order; by default those of the clips, sorted.
     is_train: augment according to `augmentation`; depends only on `seed`, the epoch (`set_epoch`) and the index.
-    joints_3d: `Joints3D` of the same rows, or None. In `augmentation.turn_share` of the clips, training then uses
-        the 3D joints, turned and projected, instead of the annotations' landmarks.
+    joints_3d: `Joints3D` of the same rows, or None. In `augmentation.turn_share` of the clips, training then uses the
+        3D joints, turned and projected, instead of the annotations' landmarks.
     Raises DataError if there are no clips, or one has an action not in `actions`, or extends beyond the annotations.
     """
 
@@ -70,14 +70,14 @@ class ClipDataset(_ClipSamples):
 
     frames: (T, 3, inp_res, inp_res) float32, RGB in 0 … 1, each frame cropped around the person.
     label: int. tpts: (T, K, 2) float32, the labelled landmarks in heatmap px, NaN where not labelled.
-    to_image: (T, 2, 3) float32, the affine matrices from heatmap px to image px, so that the person's path is not
-        lost although the crops follow it.
+    to_image: (T, 2, 3) float32, the affine matrices from heatmap px to image px, so that the person's path is not lost
+        although the crops follow it.
 
     annotations: their landmarks, labelled or predicted, determine each frame's crop; a frame with less than half as
         many landmarks as the clip's best uses those of the whole clip. clips, actions, is_train, seed: as in
         `SequenceDataset`.
-    augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by side.
-        The hourglass sees other crops, the head the same landmarks in the image.
+    augmentation: as for `Generic`, one change for the whole clip; without mirroring, since actions differ by side. The
+        hourglass sees other crops, the head the same landmarks in the image.
     pose_labels: `Annotations` of the same rows, labelled, for the pose loss, or None: then tpts is NaN.
     frames: how many frames of a longer clip are used, evenly spaced; in training, with a random offset.
     on_bad_image: "raise" an ImageError if a frame cannot be read, or "skip" the frame; see `unreadable`.
@@ -185,8 +185,8 @@ def collate_clips(samples):
     """A batch of samples from `SequenceDataset` or `ClipDataset`.
 
     Returns (padded, lengths, labels): padded (N, T, …), the samples' first tensors, the shorter ones padded with NaN
-    (landmarks) or zeros (frames); lengths (N,) int64, labels (N,) int64. For `ClipDataset` also tpts (N, T, K, 2)
-    and to_image (N, T, 2, 3), padded with NaN.
+    (landmarks) or zeros (frames); lengths (N,) int64, labels (N,) int64. For `ClipDataset` also tpts (N, T, K, 2) and
+    to_image (N, T, 2, 3), padded with NaN.
     """
     sequences, labels, *more = zip(*samples, strict=True)
     lengths = torch.tensor([len(sequence) for sequence in sequences])

@@ -29,9 +29,9 @@ def normalise(landmarks, lengths, seen, skeleton):
     """Landmarks relative to the hips, and the hips' path, both in units of the clip's median torso.
 
     landmarks: (N, T, K, 2) px without NaN, seen: (N, K), both from `fill_missing`; lengths: (N,).
-    Returns landmarks (N, T, K, 2) and path (N, T, 1, 2), the hips relative to their mean position in the clip.
-    If no hip is seen, the mean of all joints replaces it. If the torso is not seen, or is nearly a point (as with -1 -1
-    for missing joints), the joints' spread about the hips replaces it, which is about as large.
+    Returns landmarks (N, T, K, 2) and path (N, T, 1, 2), the hips relative to their mean position in the clip. If no
+    hip is seen, the mean of all joints replaces it. If the torso is not seen, or is nearly a point (as with -1 -1 for
+    missing joints), the joints' spread about the hips replaces it, which is about as large.
     """
     hips = [i for i, name in enumerate(skeleton.names) if "hip" in name]
     origin = _mean_seen(landmarks, seen, hips)  # (N, T, 1, 2)

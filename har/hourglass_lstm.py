@@ -89,9 +89,7 @@ class HourglassLSTM(nn.Module):
         return self
 
     def check(self, dataset):
-        """Raises DataError if a `ClipDataset` differs from the hourglass's training in its size (if known) or
-        joints.
-        """
+        """Raises DataError if a `ClipDataset` differs from the hourglass's training in size (if known) or joints."""
         trained = self.pose_model.inp_res
         if trained not in (None, dataset.inp_res):
             raise DataError(

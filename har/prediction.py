@@ -99,11 +99,10 @@ class SlidingWindow:
     model: an `ActivityHead` or a `HourglassLSTM` with its actions (from `load_model`), or the path of its checkpoint.
     pose: a `Predictor`, a hourglass, or the path of its checkpoint; needed for frames, unless `model` is a
         `HourglassLSTM`, whose own hourglass is then used.
-    window: how many frames to use; by default the median length of the training clips. At the start, the frames so
-        far are used.
+    window: how many frames to use; by default the median length of the training clips. At the start, the frames so far
+        are used.
     The result is the same as the model's for a batch of these landmarks. A `Predictor` finds the person in each frame
-    independently.
-    `rate` is the number of frames per second from the first to the latest, everything included.
+    independently. `rate` is the number of frames per second from the first to the latest, everything included.
     Raises DataError if the window or the model's actions are unknown.
     """
 
@@ -168,8 +167,8 @@ class SlidingWindow:
     def run(self, source):
         """Yields the `Moment` of each frame of a stream.
 
-        source: the path of a video file or of a folder of images, the index of a camera, or any iterable of
-            image paths, of frames (H, W, 3) uint8 RGB, or of landmarks (K, 2) in image px.
+        source: the path of a video file or of a folder of images, the index of a camera, or any iterable of image
+            paths, of frames (H, W, 3) uint8 RGB, or of landmarks (K, 2) in image px.
         """
         self.restart()
         frames = read_frames(source) if isinstance(source, (int, str, Path)) else source

@@ -122,15 +122,15 @@ class ProtocolScores:
 def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None):
     """Trains and tests an `ActivityHead` for each seed and fold; test clips have no influence on the training.
 
-    folds: a list of `Fold`, from one of the functions above, or a function from the seed to such a list; the
-        clips' rows are those of `annotations`.
-    config: `HarConfig`; its seed is replaced by each of `seeds`. There is no validation: the number of epochs is
-        fixed, so that the test clips cannot influence it.
+    folds: a list of `Fold`, from one of the functions above, or a function from the seed to such a list; the clips'
+        rows are those of `annotations`.
+    config: `HarConfig`; its seed is replaced by each of `seeds`. There is no validation: the number of epochs is fixed,
+        so that the test clips cannot influence it.
     joints_3d: `Joints3D`, for training on other viewpoints, or None. test_annotations: landmarks to test on, for
         example predicted ones; by default `annotations`.
     on_fold: called with (seed, fold, ActivityScores) after each training.
-    Returns `ProtocolScores`. Raises DataError if a fold shares clips, or subjects, between training and test, or
-    if the two annotations have different images.
+    Returns `ProtocolScores`. Raises DataError if a fold shares clips, or subjects, between training and test, or if the
+    two annotations have different images.
     """
     if isinstance(seeds, int) or not seeds or not folds:
         raise DataError("seeds must be a sequence of numbers, such as (0, 1, 2), and folds not empty")

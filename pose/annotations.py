@@ -111,8 +111,8 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
     """The labels of a joints file.
 
     joints_txt: path of the text file (UTF-8; format at the top of `pose.joints_file`).
-    image_dir: the folder that the image names are relative to. Without it no image is looked for and the names serve
-        as paths: landmarks alone are enough for activity recognition.
+    image_dir: the folder that the image names are relative to. Without it no image is looked for and the names serve as
+        paths: landmarks alone are enough for activity recognition.
     skeleton: the joints in the file, in file order.
     Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels per joint, (nan, nan) where not labelled.
     Raises AnnotationError with *all* faults of the file, MissingError if the file or the folder is missing.

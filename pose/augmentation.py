@@ -73,8 +73,6 @@ class Augmentation:
 
     @property
     def reach(self):
-        """The side of the square around the labelled crop's center that contains every augmented crop, in crop
-        sides.
-        """
+        """The side of the square around the labelled crop's center that holds every augmented crop, in crop sides."""
         turn = np.radians(min(self.rot, 45))
         return (1 + self.scale) * (np.cos(turn) + np.sin(turn)) + 2 * self.shift

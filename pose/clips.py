@@ -28,8 +28,8 @@ class ClipError(AnnotationError):
 class Clip:
     """Consecutive images of one person performing one action.
 
-    name, subject, action: as in the file. recording: the images' folder; if all images are in one folder, each
-        clip counts as a recording of its own.
+    name, subject, action: as in the file. recording: the images' folder; if all images are in one folder, each clip
+        counts as a recording of its own.
     first, last: rows of the annotations, inclusive; first_image, last_image: the images of these rows.
     """
 
@@ -58,9 +58,9 @@ def read_clips(clips_csv, annotations, image_dir=None):
     annotations: what `read_annotations` or `predict_annotations` gave for the images.
     image_dir: the folder that the file's image names are relative to; None if the annotations were read without.
     Returns a list of `Clip`, in file order.
-    Raises MissingError, and ClipError with *all* faults: an image that does not exist, a last image before the
-    first, clips that share images or cross recordings, an empty field, a duplicate clip name, a clip of one image, and
-    an action that only one of several subjects performs, since nobody else could be tested on it.
+    Raises MissingError, and ClipError with *all* faults: an image that does not exist, a last image before the first,
+    clips that share images or cross recordings, an empty field, a duplicate clip name, a clip of one image, and an
+    action that only one of several subjects performs, since nobody else could be tested on it.
     """
     (clips,), findings = parse_clips(clips_csv, [as_annotations(annotations).paths], image_dir)
     raise_errors(findings + untrainable(clips, clips_csv), ClipError)
@@ -72,8 +72,8 @@ def parse_clips(clips_csv, sets, image_dir=None):
 
     sets: lists of paths of images, one for each joints file that the clips may belong to; image_dir: the folder that
         the names in the file are relative to, None if the paths are those names.
-    Returns for each set {line: `Clip`}, in file order and with rows of that set, and a list of findings. A line
-    with a fault yields no clip. Raises MissingError and FileError.
+    Returns for each set {line: `Clip`}, in file order and with rows of that set, and a list of findings. A line with a
+    fault yields no clip. Raises MissingError and FileError.
     """
     rows, findings = _rows_of_file(clips_csv)
     images_of = [_Images(paths, image_dir) for paths in sets]

@@ -124,10 +124,10 @@ class Generic(Samples):
     seed: with the epoch (`set_epoch`) and the index it determines a sample's augmentation, whatever the number of
         workers.
     cache_dir: a folder for caching the decoded part of each image around the person, or None. The samples are the same,
-        but load faster from the second epoch on. It grows by up to 2 MB per image (at 256 px; an image without label
-        is stored whole).
-    on_bad_image: what to do if an image cannot be read (any more): "raise" an ImageError that names it and its line,
-        or "skip" it: the next one replaces it in training, and in evaluation it does not count; see `unreadable`.
+        but load faster from the second epoch on. It grows by up to 2 MB per image (at 256 px; an unlabelled image is
+        stored whole).
+    on_bad_image: what to do if an image cannot be read (any more): "raise" an ImageError that names it and its line, or
+        "skip" it: the next one replaces it in training, and in evaluation it does not count; see `unreadable`.
     The crop of an image without any label is the whole image.
     """
 

@@ -34,8 +34,8 @@ def build_engine(model, inp_res, backend="torch", precision="fp32", device="cpu"
     samples: (M, 3, inp_res, inp_res) float32, 100 or more crops like those to be predicted.
     The function takes (N, 3, inp_res, inp_res) float32, RGB in 0 … 1, N ≥ 1, and returns (N, K, inp_res/4, inp_res/4)
     float32. All backends agree to 1e-4 in "fp32".
-    Raises DataError for another backend or precision, and for int8 without samples; PackageError if the backend is
-    not installed, with what to install.
+    Raises DataError for another backend or precision, and for int8 without samples; PackageError if the backend is not
+    installed, with what to install.
     """
     if precision not in PRECISIONS.get(backend, ()):
         known = "; ".join(f"{name!r} in {', '.join(precisions)}" for name, precisions in PRECISIONS.items())

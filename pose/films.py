@@ -22,8 +22,8 @@ def read_frames(source, patience=5.0):
         (0 is the first), which continues until it is unplugged.
     patience: how long to keep trying a camera that gives no frame, s. A single attempt may take longer: on Linux OpenCV
         waits up to 10 s for a camera that hangs.
-    Raises MissingError for a missing file, DataError for a negative index and a folder without images, ImageError for
-    a file or a camera that gives no frame or stops giving any, and for a video that ends before the number of frames it
+    Raises MissingError for a missing file, DataError for a negative index and a folder without images, ImageError for a
+    file or a camera that gives no frame or stops giving any, and for a video that ends before the number of frames it
     declares; all frames up to that point are yielded first.
     """
     if isinstance(source, int):

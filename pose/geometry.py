@@ -1,7 +1,7 @@
 """Coordinates: one affine matrix from the image to the network's square crop and back.
 
-Integer coordinates are pixel centers, so an image W wide spans −0.5 … W−0.5. The crop is a square of the image with
-its middle at `center` (px) and a side of 200 · `scale` px (200 px is the unit of the MPII data set), rotated by `rot`
+Integer coordinates are pixel centers, so an image W wide spans −0.5 … W−0.5. The crop is a square of the image with its
+middle at `center` (px) and a side of 200 · `scale` px (200 px is the unit of the MPII data set), rotated by `rot`
 degrees counter-clockwise (so that its content appears rotated clockwise). It is mapped to res × res pixels by
 
     u + 0.5 = res/2 + res/(200·scale) · R(rot) · ((x, y) − center),    R(rot) = [[cos, −sin], [sin, cos]]
@@ -21,9 +21,9 @@ def center_and_scale(landmarks, margin=BOX_MARGIN):
 
     landmarks: (..., K, 2), x then y, image px; NaN where not labelled.
     margin: the crop's side as a multiple of the longer side of the landmarks' box.
-    Returns center (..., 2) px, the middle of that box, and scale (...), the crop's side / 200 px. If all
-    labelled landmarks coincide (or there is just one) the size is unknown, and scale is 1; if none is labelled,
-    center and scale are NaN.
+    Returns center (..., 2) px, the middle of that box, and scale (...), the crop's side / 200 px. If all labelled
+    landmarks coincide (or there is just one) the size is unknown, and scale is 1; if none is labelled, center and scale
+    are NaN.
     """
     landmarks = np.asarray(landmarks, np.float64)
     labelled = np.isfinite(landmarks)

@@ -153,9 +153,7 @@ def _offsets(values):
 
 
 def _covariances(u, profile):
-    """For u and u² (P, M) under the squared profile: the variance of u, the covariance, the variance of u²; (M,)
-    each.
-    """
+    """For u and u² (P, M) under the squared profile: the variance of u, the covariance, the variance of u²; (M,)."""
     weight = profile.square()
     weight = weight / weight.sum(dim=0)
     u2 = u.square()

@@ -61,8 +61,8 @@ NO_PICTURE = Picture(np.zeros((1, 1, 3), np.uint8), 1, 1)
 def read_image(path):
     """The image at `path` as (H, W, 3) uint8 RGB.
 
-    Grey images get three equal channels; transparency is dropped; EXIF rotation is applied. An image of more than
-    8 bits (such as a depth map) is scaled linearly so that its brightest value becomes 255; negative values, NaN and
+    Grey images get three equal channels; transparency is dropped; EXIF rotation is applied. An image of more than 8
+    bits (such as a depth map) is scaled linearly so that its brightest value becomes 255; negative values, NaN and
     infinity become 0.
     Raises ImageError if the file is missing, is not an image, or has more than `MAX_PIXELS`.
     """

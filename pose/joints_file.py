@@ -1,9 +1,9 @@
 """Parser for joints files: reads each line as far as it can be understood, and reports what is wrong with it.
 
-One image per line, `image_name x1 y1 x2 y2 … x20 y20`, in pixels of that image, separated by white space. The
-numbers are the last fields, so a name may contain spaces. Blank lines and lines that start with # are skipped.
-`nan nan` and `0 0` (which the Kinect writes for an untracked joint) mean that the joint is not labelled.
-A line `# joints: name1 name2 …` names the joints if they are not those of the default skeleton.
+One image per line, `image_name x1 y1 x2 y2 … x20 y20`, in pixels of that image, separated by white space. The numbers
+are the last fields, so a name may contain spaces. Blank lines and lines that start with # are skipped. `nan nan` and
+`0 0` (which the Kinect writes for an untracked joint) mean that the joint is not labelled. A line
+`# joints: name1 name2 …` names the joints if they are not those of the default skeleton.
 """
 
 import posixpath

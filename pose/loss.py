@@ -12,8 +12,8 @@ def heatmap_loss(outputs, heatmaps, kind="cross_entropy", sigma=1.0):
 
     outputs: the list of heatmaps (N, K, H, W) that `StackedHourglass` returns.
     heatmaps: (N, K, H, W), the targets from `landmarks_to_heatmaps`; zero where not labelled or outside the crop.
-    kind: "mse", the squared difference averaged over the positions, or "cross_entropy", −Σ t·log p with the
-        target t normalised to sum 1 and p the predicted probability of each position.
+    kind: "mse", the squared difference averaged over the positions, or "cross_entropy", −Σ t·log p with the target t
+        normalised to sum 1 and p the predicted probability of each position.
     sigma: of the Gaussians, in heatmap px.
     Because it divides by all joints, not just the labelled ones, the loss of a batch is the mean of its parts' losses.
     """

@@ -107,9 +107,7 @@ def _is_complete(tensor):
 
 
 def _by_name(weights, fresh):
-    """The checkpoint's weights with the score layers in Kinect order, and `fresh` weights for joints that MPII
-    lacks.
-    """
+    """The checkpoint's weights with score layers in Kinect order, and `fresh` weights for joints that MPII lacks."""
     pairs = [(k, MPII16.index(name)) for k, name in enumerate(KINECT20.names) if name in MPII16.names]
     ours, theirs = (list(side) for side in zip(*pairs, strict=True))
     weights = dict(weights)

@@ -62,8 +62,8 @@ class Predictor:
     inp_res: the side of the network's input, px; by default that of its training.
     flip_test: also predict the mirrored crop and average the heatmaps; twice the time, slightly more accurate.
     backend: "torch", or "onnx" or "openvino", which are faster on a CPU and need extra packages; see `pose.export`.
-    precision: "fp32"; if speed matters more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU)
-        or "int8" (openvino).
+    precision: "fp32"; if speed matters more than the last digit "bf16" (torch and openvino), "tf32" (torch on a GPU) or
+        "int8" (openvino).
     calibration: for int8: a hundred or more images like those to be predicted, as for `predict`; 200 of them, evenly
         spaced, determine the range of the activations.
     The weights are copied: further training of the model does not change the predictor.
@@ -95,8 +95,8 @@ class Predictor:
 
         images: the path of an image, a folder of images (with sub-folders; sorted by name, 9 before 10), an array
             (H, W, 3) uint8 RGB, or a list of paths and arrays.
-        boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network
-            sees the whole image first, and then the box of the landmarks that it found.
+        boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network sees the whole
+            image first, and then the box of the landmarks that it found.
         Raises DataError for any other kind of array, for an empty box, and if the numbers of boxes and images differ;
         ImageError for a file that is not an image.
         """

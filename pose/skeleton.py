@@ -10,10 +10,10 @@ from pose.runtime.errors import DataError
 class Skeleton:
     """Joint names in file order, and the limbs between them.
 
-    names: one name per joint; a joint of one side is called `left_…` or `right_…`
-        (the person's own left and right, not the image's).
-    limbs: pairs of names that drawings connect by a line, inner joint first, and limbs closer to the hips before
-        those attached to them.
+    names: one name per joint; a joint of one side is called `left_…` or `right_…` (the person's own left and right, not
+        the image's).
+    limbs: pairs of names that drawings connect by a line, inner joint first, and limbs closer to the hips before those
+        attached to them.
     torso: the two joints whose distance is the unit of PCK.
     """
 

@@ -86,8 +86,8 @@ def subjects_of(annotations, clips_csv, image_dir):
 def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINECT20):
     """Reads a joints file and splits it into (train, valid).
 
-    If clips.csv lies next to the joints file the split is by subject, so that validation shows unseen people;
-    otherwise it is by image.
+    If clips.csv lies next to the joints file the split is by subject, so that validation shows unseen people; otherwise
+    it is by image.
     """
     annotations = read_annotations(joints_txt, image_dir, skeleton)
     clips_csv = Path(joints_txt).with_name("clips.csv")

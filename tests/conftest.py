@@ -1,4 +1,4 @@
-"""What several test files share: a tiny data set, and where the real data lies."""
+"""Shared fixtures: a tiny data set, and the folder of the real data."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ from pose.annotations import read_annotations, write_annotations
 from pose.skeleton import KINECT20
 
 torch.set_num_threads(1)
-os.environ["OMP_NUM_THREADS"] = "1"  # in the processes that tests start
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
+os.environ["OMP_NUM_THREADS"] = "1"  # in subprocesses, too
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with SIGINT ignored
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def write_image(tmp_path):
 
 @pytest.fixture
 def tiny_annotations(tmp_path, write_image):
-    """Four small images of noise, read from a joints file like a user's own; all 20 joints are labelled."""
+    """Four small images of noise, read from a joints file as a user would; all 20 joints are labelled."""
     rng = np.random.default_rng(0)
     landmarks = {}
     for i in range(4):

@@ -1,4 +1,4 @@
-"""joints.txt: what it may hold, what it says of faults, and the way back."""
+"""joints.txt: what it may contain, how faults are reported, and writing it back."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_a_file_is_a_dictionary_of_image_paths_and_twenty_pairs(read, folder):
 
 
 @pytest.mark.parametrize("name", ["my photo 1.png", "deep/Çağrı 東.png"])
-def test_names_may_hold_spaces_folders_and_letters_beyond_ascii(read, folder, name):
+def test_names_may_contain_spaces_folders_and_non_ascii_letters(read, folder, name):
     assert list(read(line(name))) == [str(folder / "images" / name)]
 
 
@@ -135,7 +135,7 @@ def test_the_wrong_image_folder_is_one_fault(read):
     assert len(raised.value.faults) == 1
 
 
-def test_a_name_that_is_not_utf8_is_a_fault_and_no_crash(read):
+def test_a_name_that_is_not_utf8_is_a_fault_not_a_crash(read):
     with pytest.raises(AnnotationError, match="line 1: there is no image"):
         read(line("caf\xe9.png").encode("latin-1"))
 
@@ -162,7 +162,7 @@ def test_another_number_of_joints_can_be_read(folder):
 OTHER = Skeleton(KINECT20.names[::-1], limbs=())
 
 
-def test_joints_in_another_order_than_the_default_are_named_in_the_file_and_never_read_as_the_default(folder):
+def test_a_non_default_joint_order_is_named_in_the_file_and_never_read_as_the_default(folder):
     landmarks = np.arange(40.0).reshape(1, 20, 2) + 1
     write_annotations(folder / "other.txt", Annotations(["a.png"], landmarks, skeleton=OTHER))
     assert (folder / "other.txt").read_text().startswith("# joints: right_foot left_foot ")
@@ -215,7 +215,7 @@ def test_what_is_written_is_read_back(folder):
     np.testing.assert_allclose(back.landmarks, list(written.values()), atol=1e-3)
 
 
-def test_writing_leaves_a_file_that_is_there_alone_unless_told(folder):
+def test_an_existing_file_is_not_overwritten_unless_asked(folder):
     target = folder / "mine.txt"
     target.write_text("precious")
     labels = {"a.png": [(1, 2)]}
@@ -254,7 +254,7 @@ def test_landmarks_are_read_without_images(tmp_path):
         read_annotations(tmp_path / "joints.txt")
 
 
-def test_a_file_of_all_kinds_of_lines_is_read_line_by_line_alike(tmp_path):
+def test_a_file_of_all_kinds_of_lines_is_read_like_its_single_lines(tmp_path):
     rng = np.random.default_rng(0)
     values = rng.uniform(-5, 700, (1200, 40)).round(3)
     lines = [f"{i}.jpg " + " ".join(map(str, row)) for i, row in enumerate(values)]

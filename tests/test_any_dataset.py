@@ -1,4 +1,4 @@
-"""Training and evaluation take any data set of samples `(image, heatmaps, info)`, however it is wrapped."""
+"""Training and evaluation accept any data set of samples `(image, heatmaps, info)`, however it is wrapped."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ CONFIG = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=2, bf16=False
 
 
 class Wrapper(Dataset):
-    """A wrapper that hides the data set from everybody."""
+    """A wrapper that hides its data set completely."""
 
     def __init__(self, data):
         self.get, self.size = lambda index: data[index], len(data)
@@ -34,7 +34,7 @@ class Negative(Generic):
 
 
 class Foreign(Dataset):
-    """Samples that no class of the project made: a white square, and the joints in its middle."""
+    """Samples of a class outside the project: a white square, with the joints in its middle."""
 
     def __init__(self, size=64, joints=20):
         self.size, self.joints = size, joints
@@ -44,7 +44,7 @@ class Foreign(Dataset):
 
     def __getitem__(self, index):
         place = np.full((self.joints, 2), 2 + index, np.float32)
-        place[4] -= 2  # the left shoulder: a torso has a length
+        place[4] -= 2  # the left shoulder, so that the torso has a length
         image = torch.zeros(3, self.size, self.size)
         image[:, 4 * index : 4 * index + 16, 4 * index : 4 * index + 16] = 1
         info = {"index": index, "center": np.float32([31.5, 31.5]), "scale": np.float32(0.32), "rot": np.float32(0),
@@ -89,7 +89,7 @@ def test_a_subclass_that_changes_a_sample_is_what_is_learned_from(annotations, t
     assert validated[0]["valid_loss"] != plain[0]["valid_loss"]
 
 
-def test_samples_of_somebody_elses_train_and_validate(tmp_path):
+def test_samples_of_a_foreign_data_set_train_and_validate(tmp_path):
     model, history = train(Foreign(), Foreign(), tmp_path / "run")
     assert losses(history)[1] < losses(history)[0]
     landmarks, _ = predict_dataset(model, Foreign())
@@ -130,7 +130,7 @@ def test_checks_look_into_wrappers(annotations, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_on_a_subset_goes_on_with_the_same_one_only(annotations, tmp_path):
+def test_a_run_on_a_subset_resumes_only_with_the_same_one(annotations, tmp_path):
     data, valid = CONFIG.build_dataset(annotations, True), CONFIG.build_dataset(annotations, False)
     train(Subset(data, [0, 1, 2, 3]), valid, tmp_path / "run")
     model = CONFIG.build_model()

@@ -80,7 +80,7 @@ def test_bad_images_are_skipped_and_counted(annotations, tmp_path, workers):
     assert math.isfinite(history[-1]["valid_pck@0.2"])
 
 
-def test_the_next_image_stands_in_while_training(annotations, tmp_path):
+def test_the_next_image_replaces_a_bad_one_in_training(annotations, tmp_path):
     delete(tmp_path / "images" / "2.jpg")
     data = Generic(annotations, is_train=True, inp_res=64, on_bad_image="skip")
     assert [int(data[index][2]["index"]) for index in range(8)] == [0, 1, 3, 3, 4, 5, 6, 7]
@@ -117,7 +117,7 @@ def test_a_validation_without_any_readable_image_is_refused(annotations, tmp_pat
         fit(config.build_model(), train_data, valid_data, config, tmp_path / "run")
 
 
-def test_a_training_may_go_on_with_skipping(annotations, tmp_path):
+def test_a_training_may_be_resumed_with_skipping(annotations, tmp_path):
     bad = tmp_path / "images" / "5.jpg"
     with pytest.raises(ImageError):
         train(annotations, tmp_path / "run", lambda: delete(bad))
@@ -177,6 +177,6 @@ def test_bad_frames_of_a_clip(annotations, tmp_path):
         data[1]
 
 
-def test_another_way_is_refused(annotations):
+def test_another_on_bad_image_is_refused(annotations):
     with pytest.raises(ValueError, match="on_bad_image is 'raise' or 'skip', not 'ignore'"):
         Generic(annotations, on_bad_image="ignore")

@@ -1,4 +1,4 @@
-"""The camera: from space to pixels, and found from labels, some of them wrong."""
+"""The camera: projection to pixels, and its fit to labels, some of them wrong."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ PLAIN = Camera(fx=500, fy=510, cx=320, cy=240, width=640, height=480)
 NOMINAL = Camera(fx=531.15, fy=531.15, cx=320, cy=240, width=640, height=480)
 
 
-def test_pixels_by_hand():
+def test_projection_as_computed_by_hand():
     points = [[0, 0, 2], [1, 0, 2], [0, 1, 2], [1, 1, 0], [1, 1, -1], [np.nan] * 3]
     np.testing.assert_allclose(
         PLAIN.project(points), [[320, 240], [570, 240], [320, -15], [np.nan] * 2, [np.nan] * 2, [np.nan] * 2]
@@ -22,14 +22,14 @@ def test_pixels_by_hand():
 
 
 def labelled(camera, noise=0.0, seed=0, images=12):
-    """Joints of standing people all over the picture, and their pixels with Gaussian noise."""
+    """Joints of standing people all over the image, and their pixels with Gaussian noise."""
     rng = np.random.default_rng(seed)
     points = rng.uniform([-1.2, -0.9, 2], [1.2, 0.9, 4], (images, 20, 3))
     return points, camera.project(points) + rng.normal(0, noise, (images, 20, 2))
 
 
 @pytest.mark.parametrize("fx", [545.0, -545.0], ids=["as the Kinect delivers", "mirrored"])
-def test_a_camera_is_found_again(fx):
+def test_a_camera_is_recovered(fx):
     camera = Camera(fx=fx, fy=540, cx=311, cy=255, width=640, height=480, k1=-0.12, k2=0.05)
     points, pixels = labelled(camera)
     fit = fit_camera(points, pixels, NOMINAL)
@@ -56,7 +56,7 @@ def test_wrong_labels_are_rejected_and_change_nothing():
     assert fit.camera.fx == pytest.approx(545, abs=6)
 
 
-def test_the_table_has_a_line_a_joint():
+def test_the_table_has_a_line_per_joint():
     points, pixels = labelled(PLAIN, noise=1.0)
     pixels[0, 3] += 200
     pixels[:, 5] = np.nan
@@ -76,7 +76,7 @@ def test_too_few_labels_are_refused():
         fit_camera(points, pixels, NOMINAL)
 
 
-def test_a_camera_file_comes_back_and_another_is_refused(tmp_path):
+def test_a_camera_file_is_read_back_and_another_is_refused(tmp_path):
     PLAIN.save(tmp_path / "camera.json")
     assert load_camera(tmp_path / "camera.json") == PLAIN
     for text in ("{", '{"f": 3}', "[1]"):

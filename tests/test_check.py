@@ -39,7 +39,7 @@ def plain_image(number, size):
 
 
 def write_set(folder, names, landmarks, images=True, clips=True, size=(320, 240)):
-    """Writes joints.txt, images of one colour each and clips.csv, eight images a clip; returns joints.txt."""
+    """Writes joints.txt, images of one colour each and clips.csv, eight images per clip; returns joints.txt."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(names if images else []):
         (folder / "images" / name).write_bytes(plain_image(number, size))
@@ -53,7 +53,7 @@ def write_set(folder, names, landmarks, images=True, clips=True, size=(320, 240)
 
 
 def found(report, least="warning"):
-    """How many findings there are of each (level, kind), notes aside."""
+    """The number of findings of each (level, kind), except notes."""
     levels = ("error", "warning", "note")
     levels = levels[: levels.index(least) + 1]
     return Counter((one.level, one.kind) for one in report.findings if one.level in levels)
@@ -71,7 +71,7 @@ def check_text(tmp_path):
     return check
 
 
-def test_the_sample_set_has_nothing_to_find():
+def test_the_sample_set_has_no_findings():
     report = check_annotations(SAMPLE / "joints.txt", SAMPLE / "images")
     assert report.findings == []
     assert report.ok
@@ -140,7 +140,7 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES.keys())
-def test_other_separators_are_one_finding_and_the_numbers_are_understood(tmp_path, style):
+def test_other_separators_are_one_finding_and_the_numbers_are_parsed(tmp_path, style):
     names, landmarks = people(80)
     landmarks[40, 3] = 5000, 100  # a head far away
     joints = write_set(tmp_path, names, landmarks)
@@ -153,7 +153,7 @@ def test_other_separators_are_one_finding_and_the_numbers_are_understood(tmp_pat
     np.testing.assert_allclose(report.tables[0].landmarks[0], landmarks[0], atol=0.01)
 
 
-def test_an_empty_cell_of_a_table_program_is_no_label(check_text):
+def test_an_empty_spreadsheet_cell_is_no_label(check_text):
     cells = [*NUMBERS[:6], "", "", *NUMBERS[8:]]
     report = check_text(";".join(["a.png", *cells]))
     assert found(report) == {("error", "separators"): 1}
@@ -185,7 +185,7 @@ def test_what_is_harmless_is_a_note(check_text, text, kind):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_utf_16_is_an_error_and_read_all_the_same(check_text, encoding):
+def test_utf_16_is_an_error_but_read_anyway(check_text, encoding):
     report = check_text(f"{GOOD}\r\nü{GOOD}\r\n".encode(encoding))
     assert found(report)["error", "encoding"] == 1
     assert not found(report).keys() - {("error", "encoding"), ("warning", "same-labels")}
@@ -239,14 +239,14 @@ HOSTILE = "<script>alert(1)</script>$x_$\\frac{\x1b[31m\udce9.png"
 
 
 def hostile_report(joints):
-    """A report with one finding about an image of a hostile name."""
+    """A report with one finding about an image with a hostile name."""
     report = check_annotations(joints)
     report.tables[0].names[3] = HOSTILE
     finding = report.tables[0].finding("error", "outside", f"'{HOSTILE}' & more", "…", 3, "head")
     return Report([finding], report.tables)
 
 
-def test_a_notebook_shows_what_stands_in_files_as_text(tmp_path):
+def test_a_notebook_shows_file_contents_as_text(tmp_path):
     html = hostile_report(write_set(tmp_path, *people(16)))._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
@@ -269,7 +269,7 @@ def test_a_terminal_shows_neither_controls_nor_lone_surrogates(tmp_path):
     assert r"\x1b[31m" in text
 
 
-def test_the_text_has_a_handful_of_each_kind_and_a_summary_at_the_end(tmp_path):
+def test_the_text_has_a_few_of_each_kind_and_a_summary_at_the_end(tmp_path):
     names, landmarks = people(160)
     landmarks[:20, 3] += 1000
     report = check_annotations(write_set(tmp_path, names, landmarks), tmp_path / "images")
@@ -280,7 +280,7 @@ def test_the_text_has_a_handful_of_each_kind_and_a_summary_at_the_end(tmp_path):
     assert "160 images; " in lines[-1]
 
 
-def test_the_file_for_machines_has_everything_in_ascii(tmp_path):
+def test_the_json_file_has_everything_in_ascii(tmp_path):
     hostile_report(write_set(tmp_path, *people(16))).write_json(tmp_path / "out" / "findings.json")
     text = (tmp_path / "out" / "findings.json").read_text(encoding="ascii")
     content = json.loads(text)
@@ -301,7 +301,7 @@ def test_findings_cannot_be_changed_and_come_errors_first():
         note.level = "error"
 
 
-def test_the_command_line_returns_0_or_1_and_writes_what_it_is_told(tmp_path, capsys):
+def test_the_command_line_returns_0_or_1_and_writes_its_files(tmp_path, capsys):
     joints = write_set(tmp_path, *people(16))
     arguments = ["--joints", str(joints), "--images", str(tmp_path / "images")]
     assert main(arguments) == 0
@@ -320,7 +320,7 @@ def test_the_command_line_says_in_one_line_why_it_cannot_run(tmp_path):
     assert len(KINECT20) == 20
 
 
-def test_empty_columns_behind_do_not_shift_the_numbers(check_text):
+def test_empty_trailing_columns_do_not_shift_the_numbers(check_text):
     numbers = [f"{number}" for number in range(3, 41)]
     report = check_text("\n".join(f"{name}.png;;;{';'.join(numbers)};;" for name in "abc"))
     assert found(report)["error", "separators"] == 1
@@ -329,7 +329,7 @@ def test_empty_columns_behind_do_not_shift_the_numbers(check_text):
     assert report.tables[0].landmarks[0, 1].tolist() == [3, 4]
 
 
-def test_cells_in_quotation_marks_and_empty_cells_between_tabs_are_understood(check_text):
+def test_quoted_cells_and_empty_cells_between_tabs_are_parsed(check_text):
     quoted = ",".join(f'"{field}"' for field in ["a.png", *range(1, 41)])
     tabs = "\t".join(["b.png", "", "", *map(str, range(3, 41))])
     report = check_text(f"{quoted}\n{tabs}\n")
@@ -347,7 +347,7 @@ def test_a_name_of_any_length_and_any_way_to_write_a_path(tmp_path, monkeypatch)
     assert found(check_annotations("joints.txt", clips_csv="./c.csv"))["error", "clip"] == 1
 
 
-def test_lines_of_any_length_are_looked_at_in_no_time(check_text):
+def test_lines_of_any_length_are_checked_fast(check_text):
     started = time.perf_counter()
     check_text(f"a.png {'1' * 50_000}x\n" + "b.png" + ";1" * 39 + ";" * 16_000)
     assert time.perf_counter() - started < 5

@@ -19,7 +19,7 @@ ROW = 5  # the image that is damaged
 
 @pytest.fixture
 def check(tmp_path):
-    """Writes 16 lines and images, puts other bytes in place of one image and checks; returns the findings about it."""
+    """Writes 16 lines and images, replaces the bytes of one image and checks; returns the findings about it."""
 
     def check(content):
         names, landmarks = people(16)
@@ -81,7 +81,7 @@ def test_an_image_of_several_frames_is_a_warning(check, kind):
     assert "contains 3 frames" in report.findings[0].what
 
 
-def test_exif_rotation_is_a_note_and_the_size_is_that_of_the_image_as_it_is_shown(check):
+def test_exif_rotation_is_a_note_and_the_size_is_that_of_the_displayed_image(check):
     exif = Image.Exif()
     exif[0x0112] = 6
     report = check(encoded(noise(size=(320, 240)), "JPEG", exif=exif))

@@ -16,7 +16,7 @@ MIXED = np.random.default_rng(0).permutation(160)  # so that no line continues t
 
 @pytest.fixture
 def check(tmp_path):
-    """Writes a set whose landmarks a function has changed and checks it."""
+    """Writes a set whose landmarks are changed by a function, and checks it."""
 
     def check(change, clips=True, images=True, size=(WIDTH, HEIGHT), count=160):
         names, landmarks = people(count)
@@ -115,7 +115,7 @@ def test_labels_of_smaller_images_are_a_warning(check):
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_what_an_order_hides_is_found_all_the_same(check, name):
+def test_what_a_wrong_order_hides_is_still_found(check, name):
     def change(landmarks):
         landmarks[ROW] = 100, 90
         return landmarks[:, [KINECT20.index(joint) for joint in ORDERS[name]]]
@@ -129,18 +129,18 @@ def exchange(landmarks, rows, way):
 
 @pytest.mark.parametrize("way", ["sides", "axes"])
 @pytest.mark.parametrize("rows", [[ROW], [ROW - 1, ROW], [CLIP * 7], [CLIP * 9 - 1]], ids=str)
-def test_exchanged_labels_are_found_by_the_frames_beside_them(check, way, rows):
+def test_swapped_labels_are_found_from_neighbouring_frames(check, way, rows):
     report = check(lambda landmarks: exchange(landmarks, rows, way))
     assert at(way, report) == [("error", row + 1, "") for row in rows]
     assert found(report) == {("error", way): len(rows)}
 
 
-def test_exchanged_labels_of_half_a_clip_are_a_warning(check):
+def test_swapped_labels_of_half_a_clip_are_a_warning(check):
     report = check(lambda landmarks: exchange(landmarks, slice(CLIP * 8 + 4, CLIP * 9), "sides"))
     assert found(report) == {("warning", "sides"): 4}
 
 
-def test_exchanged_labels_of_a_single_photograph_are_a_warning_where_nearly_all_others_agree(tmp_path):
+def test_swapped_labels_of_a_single_photograph_are_a_warning_if_nearly_all_others_agree(tmp_path):
     rng = np.random.default_rng(0)
     landmarks = people(1)[1] + rng.uniform(-60, 60, (60, 1, 2)) + rng.normal(0, 1, (60, 20, 2))
     exchange(landmarks, [20], "sides")
@@ -161,7 +161,7 @@ def test_shoulders_against_hips_is_a_warning(check):
     assert ("warning", ROW + 1, "") in at("sides", check(change, clips=False, count=80))
 
 
-def test_x_and_y_are_known_to_be_exchanged_where_only_then_all_joints_lie_inside(check):
+def test_x_and_y_are_certainly_swapped_if_only_then_all_joints_lie_inside(check):
     def change(landmarks):
         landmarks[ROW] += (WIDTH - 10 - landmarks[ROW, :, 0].max(), 0)  # at the right edge, beyond the height
         exchange(landmarks, [ROW], "axes")
@@ -176,7 +176,7 @@ def test_a_joint_that_jumps_for_one_frame_is_an_error(check):
     assert at("jump", check(change)) == [("error", ROW + 1, "head")]
 
 
-def test_a_pose_of_another_place_is_one_finding(check):
+def test_a_pose_of_another_image_is_one_finding(check):
     def change(landmarks):
         landmarks[ROW] += (90, 0)
 
@@ -213,7 +213,7 @@ def test_a_few_lines_are_not_judged_by_what_is_usual(check):
     assert check(lambda landmarks: landmarks[:, ::-1], count=8).findings == []
 
 
-def test_without_clips_the_names_tell_where_another_film_begins(tmp_path):
+def test_without_clips_the_names_show_where_another_film_begins(tmp_path):
     names, landmarks = people(800)
     report = check_annotations(write_set(tmp_path, names, landmarks, images=False, clips=False))
     assert report.findings == []
@@ -228,7 +228,7 @@ def test_shares_of_the_image_on_some_lines_only(check):
     assert found(report) == {("error", "scale"): 2}
 
 
-def test_shares_from_minus_one_to_one_have_another_advice(check):
+def test_shares_from_minus_one_to_one_get_other_advice(check):
     (finding,) = check(lambda landmarks: landmarks / [WIDTH, HEIGHT] * 2 - 1).errors
     assert (finding.kind, finding.line) == ("scale", None)
     assert "from −1 to 1" in finding.what
@@ -244,7 +244,7 @@ def test_minus_one_for_no_label_is_a_warning_about_the_file(check):
     assert "40 joints lie at (-1, -1)" in report.findings[0].what
 
 
-def test_sides_of_all_people_exchanged_is_a_note(check):
+def test_swapped_sides_of_all_people_are_a_note(check):
     report = check(lambda landmarks: landmarks[:, KINECT20.mirrored])
     assert at("sides", report) == [("note", None, "")]
     assert "the person's left is on the picture's left" in str(report)
@@ -256,11 +256,11 @@ def test_a_person_with_other_sides_than_everybody_else_is_a_warning(tmp_path):
     joints = write_set(tmp_path, names, landmarks, images=False, clips=False)
     rows = [(f"c{i}", f"person {i // 80}", f"a{i // 8 % 10}", names[i], names[i + 7]) for i in range(0, 480, 8)]
     write_clips(tmp_path / "clips.csv", rows)
-    told = [one.what for one in check_annotations(joints).findings if "everybody else" in one.what]
-    assert told == ["left and right of 'person 2' are the opposite of everybody else's"]
+    findings = [one.what for one in check_annotations(joints).findings if "everybody else" in one.what]
+    assert findings == ["left and right of 'person 2' are the opposite of everybody else's"]
 
 
-def test_who_stands_still_in_whole_pixels_is_a_warning(check):
+def test_standing_still_in_whole_pixels_is_a_warning(check):
     def change(landmarks):
         landmarks[ROW - 3 : ROW + 4] = landmarks[ROW].round()
 

@@ -1,4 +1,4 @@
-"""The data check: clips, training and validation, the pictures of a report, and real sets."""
+"""The data check: clips, training and validation, the figures of a report, and real sets."""
 
 import time
 import warnings
@@ -85,7 +85,7 @@ def test_actions_with_very_many_and_very_few_clips_are_a_warning(check_clips):
 
 @pytest.fixture
 def check_both(tmp_path):
-    """Writes a set of 160 lines, the rows of training and of validation into files of their own, and checks both."""
+    """Writes a set of 160 lines, with training and validation rows in separate files, and checks both."""
 
     def check(train, valid, change=None):
         names, landmarks = people(160)
@@ -105,7 +105,7 @@ def rows_of(subject):
     return [row for row in range(160) if row // CLIP % 2 == subject]
 
 
-def test_a_good_division_has_nothing_to_find(check_both):
+def test_a_good_split_has_no_findings(check_both):
     assert found(check_both(rows_of(0), rows_of(1)), "note") == {}
 
 
@@ -135,7 +135,7 @@ def test_a_subject_on_both_sides_is_a_warning(check_both):
 
 @pytest.fixture
 def damaged(tmp_path):
-    """The report of a set with a joint far away, an image that is no image, and a frame with x and y exchanged."""
+    """The report of a set with a joint far away, an image that is no image, and a frame with x and y swapped."""
     names, landmarks = people(80)
     landmarks[20, 3] = 5000, 100
     landmarks[67] = landmarks[67, :, ::-1]
@@ -144,7 +144,7 @@ def damaged(tmp_path):
     return check_annotations(joints, tmp_path / "images")
 
 
-def test_the_worst_images_have_the_kinds_in_turn(damaged):
+def test_the_worst_images_alternate_between_kinds(damaged):
     lines = [table.lines[row] for table, row, _ in worst_images(damaged, 3)]
     assert sorted(lines) == [10, 21, 68]
 
@@ -188,7 +188,7 @@ def test_hostile_names_are_drawn(tmp_path):
     report = hostile_report(write_set(tmp_path, *people(16)))
     report.findings.append(report.tables[0].finding("error", "limb", "東京 $\\frac$ 😀", "…", 5))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # of characters that the font does not have
+        warnings.simplefilter("error")  # about characters missing from the font
         figure = report.plot_worst()
         figure.canvas.draw()
     assert HOSTILE[:8] in figure.axes[0].get_title()
@@ -196,7 +196,7 @@ def test_hostile_names_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["utd_mhad", "utkinect", "lspet"])
-def test_real_sets_have_hardly_an_error(pose_data, tmp_path, name):
+def test_real_sets_have_hardly_any_errors(pose_data, tmp_path, name):
     names, landmarks = REAL[name](pose_data / name)
     (tmp_path / "joints.txt").write_text("\n".join(text_of(names, landmarks)))
     started = time.perf_counter()
@@ -265,9 +265,9 @@ def test_a_joints_file_without_the_wrong_lines_has_no_error(tmp_path):
     joints.write_bytes(b"# by hand\r\n" + joints.read_bytes())
     report = check_annotations(joints, tmp_path / "images")
     assert report.write_without_errors(tmp_path / "good.txt") == 2
-    mended = check_annotations(tmp_path / "good.txt", tmp_path / "images")
-    assert mended.ok
-    assert mended.tables[0].names == [name for row, name in enumerate(names) if row not in (3, 5)]
+    cleaned = check_annotations(tmp_path / "good.txt", tmp_path / "images")
+    assert cleaned.ok
+    assert cleaned.tables[0].names == [name for row, name in enumerate(names) if row not in (3, 5)]
     with pytest.raises(FileExistsError, match="choose another name"):
         report.write_without_errors(joints)
 

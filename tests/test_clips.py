@@ -1,4 +1,4 @@
-"""clips.csv: what is read, and every fault named with its line."""
+"""clips.csv: reading it, with every fault named with its line."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_rows_lengths_recordings_and_actions(read):
     assert actions_of(clips) == ["wave"]
 
 
-def test_where_all_images_lie_in_one_folder_each_clip_is_a_recording(tmp_path):
+def test_if_all_images_are_in_one_folder_each_clip_is_a_recording(tmp_path):
     annotations = Annotations([f"{i}.png" for i in range(4)], np.ones((4, 20, 2)))
     (tmp_path / "clips.csv").write_text(HEADER + "x,Ann,wave,0.png,1.png\ny,Bob,wave,2.png,3.png\n")
     assert [clip.recording for clip in read_clips(tmp_path / "clips.csv", annotations)] == ["x", "y"]
@@ -65,7 +65,7 @@ def test_each_fault_is_named_with_its_line(read, line, named):
         read(GOOD + line)
 
 
-def test_all_faults_are_listed_at_once(read):
+def test_all_faults_are_listed_together(read):
     with pytest.raises(ClipError) as error:
         read(GOOD + "z,,wave,a/0.png,a/9.png\nw,Ann,jump,a/1.png,a/1.png\n")
     assert [fault.split(", ", 1)[1][:7] for fault in error.value.faults] == ["line 4:"] * 2 + ["line 5:"] * 2

@@ -1,4 +1,4 @@
-"""`Generic`: what a sample holds, and that augmentation moves the image and its landmarks together."""
+"""`Generic`: the contents of a sample, and that augmentation moves the image and its landmarks together."""
 
 from copy import deepcopy
 
@@ -25,7 +25,7 @@ def sample_equal(a, b):
     return same_info and torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
 
 
-def test_a_sample_is_an_image_heatmaps_and_nine_facts(tiny_annotations):
+def test_a_sample_is_an_image_heatmaps_and_nine_info_entries(tiny_annotations):
     image, heatmaps, info = Generic(tiny_annotations)[2]
     assert image.shape == (3, 256, 256)
     assert heatmaps.shape == (20, 64, 64)
@@ -51,7 +51,7 @@ def test_samples_collate_with_the_default_loader(tiny_annotations):
 
 
 @pytest.mark.parametrize("is_train", [True, False])
-def test_the_facts_of_a_sample_fit_together(tiny_annotations, is_train):
+def test_the_info_of_a_sample_is_consistent(tiny_annotations, is_train):
     data = Generic(tiny_annotations, is_train, inp_res=128, out_res=32)
     for epoch in range(3):
         data.set_epoch(epoch)
@@ -61,7 +61,7 @@ def test_the_facts_of_a_sample_fit_together(tiny_annotations, is_train):
             np.testing.assert_array_equal(heatmaps, landmarks_to_heatmaps(info["tpts"], 32))
 
 
-def test_evaluation_shows_the_box_of_the_landmarks_as_it_is(tiny_annotations):
+def test_evaluation_crops_exactly_to_the_box_of_the_landmarks(tiny_annotations):
     data = Generic(tiny_annotations, is_train=False, inp_res=64, out_res=16)
     center, scale = center_and_scale(tiny_annotations.landmarks)
     for i, (_, _, info) in enumerate(data):
@@ -150,7 +150,7 @@ def test_image_and_landmarks_go_through_the_same_change(dots, inp_res):
         errors.append(info["tpts"][joints] - expected)
         places, _ = heatmaps_to_landmarks(heatmaps[joints])
         np.testing.assert_allclose(places, expected, atol=0.03)
-    assert len(seen) == 4  # with and without a mirror, with and without a turn
+    assert len(seen) == 4  # with and without mirroring, with and without rotation
     assert np.abs(errors).max() <= 0.02  # heatmap px
     assert np.abs(np.mean(errors, axis=(0, 1))).max() <= 0.005
 
@@ -162,7 +162,7 @@ def test_a_mirrored_sample_is_the_sample_of_the_mirrored_image(dots, write_image
     by_hand = Generic({write_image("mirrored.png", picture[:, ::-1]): left_right}, False, 128, 32)[0]
     only_mirror = Augmentation(scale=0, rot=0, shift=0, mirror=1, light=0)
     image, heatmaps, info = Generic(dots, True, 128, 32, augmentation=only_mirror)[0]
-    # The large one is read in averages of 8 × 8 px, which in the mirrored file begin at the other edge.
+    # The large one is read as averages of 8 × 8 px, which in the mirrored file start at the other edge.
     atol = (5.01 if picture.shape[0] > 1000 else 2.01) / 255
     np.testing.assert_allclose(image, by_hand[0], atol=atol)
     np.testing.assert_allclose(heatmaps, by_hand[1], atol=1e-4)
@@ -174,7 +174,7 @@ def test_a_mirrored_sample_is_the_sample_of_the_mirrored_image(dots, write_image
     np.testing.assert_allclose(image, straight[0].flip(2), atol=2.01 / 255)
 
 
-def test_the_light_changes_without_moving_anything(dots):
+def test_lighting_changes_without_moving_anything(dots):
     light, dark = (Generic(dots, inp_res=128, out_res=32, augmentation=Augmentation(light=v))[0] for v in (0.3, 0))
     np.testing.assert_array_equal(light[2]["tpts"], dark[2]["tpts"])
     ratio = light[0].amax() / dark[0].amax()
@@ -196,7 +196,7 @@ def test_an_augmentation_depends_on_seed_epoch_and_index_alone(tiny_annotations)
     assert len({round(first[i][2]["scale"] / scale[i], 4) for i in first}) == 4
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 and later, beside threads
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 and later, with threads
 def test_samples_do_not_depend_on_the_number_of_workers(tiny_annotations):
     data = Generic(tiny_annotations, inp_res=64, out_res=16)
     data.set_epoch(5)
@@ -209,7 +209,7 @@ def test_samples_do_not_depend_on_the_number_of_workers(tiny_annotations):
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_workers_that_go_on_see_the_next_epoch(tiny_annotations, start):
+def test_persistent_workers_see_the_next_epoch(tiny_annotations, start):
     data = deepcopy(Generic(tiny_annotations, inp_res=64, out_res=16))
     loader = DataLoader(data, 4, num_workers=1, persistent_workers=True, multiprocessing_context=start)
     for epoch in range(2):
@@ -244,7 +244,7 @@ def test_samples_with_hardly_any_label_are_defined(write_image, landmarks, side,
     assert np.isfinite(info["center"]).all()
 
 
-def test_a_joint_pushed_out_of_the_crop_keeps_its_place_but_has_no_heatmap(tiny_annotations):
+def test_a_joint_pushed_out_of_the_crop_keeps_its_position_but_has_no_heatmap(tiny_annotations):
     far = Generic(tiny_annotations, True, 64, 16, augmentation=Augmentation(scale=0, rot=0, shift=0.9, light=0))
     inside = []
     for epoch in range(4):
@@ -269,7 +269,7 @@ def test_indices_count_from_the_end_too_and_stop(tiny_annotations):
         data[4]
 
 
-def test_an_empty_data_set_and_another_skeleton_are_refused_at_once():
+def test_an_empty_data_set_and_another_skeleton_are_refused_immediately():
     with pytest.raises(ValueError, match="data set is empty"):
         Generic({})
     with pytest.raises(ValueError, match="expected 20 joints, those of the skeleton, got 16"):

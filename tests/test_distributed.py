@@ -10,7 +10,7 @@ import pytest
 from pose.checkpoints import load_tensors
 
 # Double precision: in single, rounding alone moves the gradients of so deep a network by a thousandth, and Adam turns
-# that into full steps wherever a gradient is about zero.
+# that into full steps wherever a gradient is near zero.
 TRAIN = """
 import sys
 from pose import TrainConfig, fit, read_annotations

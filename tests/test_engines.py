@@ -1,4 +1,4 @@
-"""The backends of prediction: the same heatmaps from each, for any batch, and clear words where one is missing."""
+"""The inference backends: the same heatmaps from each, for any batch, and a clear message if one is missing."""
 
 import sys
 
@@ -60,7 +60,7 @@ def test_each_backend_gives_the_same_heatmaps_for_any_number_of_crops(model, cro
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
-def test_bf16_is_near(model, crops, backend):
+def test_bf16_is_close(model, crops, backend):
     found = build_engine(model, RES, backend, "bf16")(crops)
     assert found.dtype == torch.float32
     exact = heatmaps(model, crops)
@@ -68,7 +68,7 @@ def test_bf16_is_near(model, crops, backend):
     assert np.corrcoef(found.flatten(), exact.flatten())[0, 1] > 0.98
 
 
-def test_int8_is_near_and_needs_images(model, crops):
+def test_int8_is_close_and_needs_images(model, crops):
     with pytest.raises(ValueError, match="int8 needs images like those to be predicted"):
         build_engine(model, RES, "openvino", "int8")
     found = build_engine(model, RES, "openvino", "int8", samples=crops)(crops[:2])
@@ -78,7 +78,7 @@ def test_int8_is_near_and_needs_images(model, crops):
 
 def test_the_predictor_takes_its_backend_and_calibrates_on_images(model):
     picture = np.random.default_rng(0).integers(0, 256, (90, 70, 3), dtype=np.uint8)
-    box = [(5, 5, 65, 85)]  # without it the second look's crop would depend on the first look's last digits
+    box = [(5, 5, 65, 85)]  # otherwise the second pass's crop would depend on the first pass's last digits
     exact = Predictor(model, RES).predict(picture, box)[0]
     other = Predictor(model, RES, backend="openvino").predict(picture, box)[0]
     assert_close(other.confidence, exact.confidence, atol=1e-4, rtol=0)
@@ -118,6 +118,6 @@ def test_a_backend_that_is_not_installed_says_what_to_install(model, backend, pa
 
 
 @pytest.mark.parametrize(("backend", "precision"), [("onnx", "int8"), ("tensorrt", "fp32"), ("torch", "fp16")])
-def test_what_there_is_not_is_named(model, backend, precision):
+def test_missing_backends_and_precisions_are_named(model, backend, precision):
     with pytest.raises(ValueError, match="'openvino' in fp32, bf16, int8"):
         build_engine(model, RES, backend, precision)

@@ -1,4 +1,4 @@
-"""What goes wrong reaches a person as one family of errors, with a message and without a traceback."""
+"""Errors: one family, each with a clear message and without a traceback."""
 
 import ast
 import builtins
@@ -65,7 +65,7 @@ def test_a_notebook_shows_the_message_alone(capsys):
     shown = capsys.readouterr().out
     assert "MissingError: nowhere.txt: there is no such joints file" in shown
     assert "Traceback" not in shown
-    shell.run_cell("1 / 0")  # what is none of ours keeps its traceback
+    shell.run_cell("1 / 0")  # other errors keep their traceback
     assert "Traceback" in capsys.readouterr().out
     InteractiveShell.clear_instance()
 
@@ -79,7 +79,7 @@ def test_the_command_line_shows_the_message_alone(tmp_path):
 
 @contextmanager
 def no_room(most=50_000):
-    """No file can have more bytes meanwhile; the system then says so, as it does of a full disk."""
+    """Limits the size of files in the block; exceeding it raises an error like a full disk's."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
     try:
@@ -88,7 +88,7 @@ def no_room(most=50_000):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path):
+def test_a_full_disk_is_reported_and_the_old_file_remains(tmp_path):
     path = tmp_path / "last.safetensors"
     path.write_bytes(b"the last good one")
     with (
@@ -144,7 +144,7 @@ def test_what_the_system_refuses_is_explained(tmp_path, monkeypatch, code, advic
 
 @pytest.fixture
 def locked():
-    """A folder with a file in it; neither may be read or written, not even by the administrator who runs the test."""
+    """A folder with a file in it; neither may be read or written, not even by root."""
     folder = Path(tempfile.mkdtemp())
     (folder / "joints.txt").write_text("a")
     (folder / "joints.txt").chmod(0)
@@ -157,7 +157,7 @@ def locked():
     shutil.rmtree(folder)
 
 
-def test_what_may_not_be_read_or_written_is_said(locked):
+def test_missing_permissions_are_reported(locked):
     with pytest.raises(FileError, match=r"joints\.txt: cannot be read \(Permission denied\); check its permissions"):
         read_annotations(locked / "joints.txt")
     with pytest.raises(FileError, match="you may not write there: change the permissions, or choose another folder"):
@@ -166,7 +166,7 @@ def test_what_may_not_be_read_or_written_is_said(locked):
         pose.new_run(locked)
 
 
-def test_the_wrong_model_for_the_data_is_said(tiny_annotations, tmp_path):
+def test_the_wrong_model_for_the_data_is_reported(tiny_annotations, tmp_path):
     save_model(tmp_path / "model.safetensors", StackedHourglass(1, channels=16, inp_res=128))
     model = load_model(tmp_path / "model.safetensors")
     with pytest.raises(DataError, match=r"trained with images of 128 px, the data have 64; .*inp_res=128"):
@@ -218,7 +218,7 @@ def test_out_of_memory_says_what_to_change(tiny_annotations, tmp_path, monkeypat
     "text",
     ["CUDA error: out of memory", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED when calling"],
 )
-def test_other_words_for_too_little_memory_are_known(text):
+def test_other_out_of_memory_messages_are_recognised(text):
     assert is_out_of_memory(RuntimeError(text))
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
 
@@ -234,7 +234,7 @@ class Faulty(torch.utils.data.Dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_error_in_a_loading_process_arrives_as_it_was(workers):
+def test_an_error_in_a_loading_process_arrives_unchanged(workers):
     with pytest.raises(MissingError) as caught:
         list(Loader(Faulty(), 1, num_workers=workers))
     assert str(caught.value) == "3.png: is gone; bring it back"
@@ -245,7 +245,7 @@ class Buggy(Faulty):
         raise RuntimeError("stack expects each tensor to be of equal size")
 
 
-def test_a_fault_of_the_program_is_not_taken_for_a_killed_process():
+def test_a_bug_is_not_mistaken_for_a_killed_process():
     with pytest.raises(RuntimeError, match="stack expects"):
         list(Loader(Buggy(), 1, num_workers=1))
 
@@ -298,13 +298,13 @@ def test_hyperparameters_of_the_recogniser_and_of_augmentation_are_checked_too()
         pose.Augmentation(mirror=5)
 
 
-def test_a_path_and_numbers_of_numpy_are_taken(tmp_path):
+def test_a_path_and_numpy_numbers_are_accepted(tmp_path):
     config = TrainConfig(cache=tmp_path, epochs=np.int64(3), learning_rate=np.float32(0.5))
     assert config.cache == str(tmp_path)
     assert (type(config.epochs), type(config.learning_rate)) == (int, float)
 
 
-def test_utf_16_is_said(tmp_path):
+def test_utf_16_is_reported(tmp_path):
     (tmp_path / "joints.txt").write_text("a.png 1 2", encoding="utf-16")
     with pytest.raises(DataError, match="is saved as UTF-16; save it as UTF-8"):
         read_annotations(tmp_path / "joints.txt")

@@ -14,7 +14,7 @@ PLACES = np.random.default_rng(0).uniform(2, 14, (20, 2))
 
 
 class Stubborn(nn.Module):
-    """Finds the same places in every crop; the first stack, which does not count, finds nothing."""
+    """Finds the same positions in every crop; the first stack, which does not count, finds nothing."""
 
     num_joints = 20
 

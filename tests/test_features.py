@@ -10,7 +10,7 @@ from pose import KINECT20, Skeleton
 NAN = float("nan")
 
 
-def test_a_missing_joint_stays_where_it_was_last_seen():
+def test_a_missing_joint_keeps_its_last_position():
     x = torch.tensor([NAN, 1.0, NAN, NAN, 4.0, NAN])
     landmarks = torch.stack([x, x + 10], dim=-1)[None, :, None]  # (1, 6, 1, 2)
     filled, seen = fill_missing(landmarks, torch.tensor([6]))
@@ -19,7 +19,7 @@ def test_a_missing_joint_stays_where_it_was_last_seen():
     assert seen.tolist() == [[True]]
 
 
-def test_what_lies_behind_the_clip_is_not_seen():
+def test_frames_beyond_the_clip_are_ignored():
     landmarks = torch.tensor([1.0, NAN, 7.0])[None, :, None, None].expand(1, 3, 2, 2).clone()
     landmarks[0, :2, 1] = NAN
     filled, seen = fill_missing(landmarks, torch.tensor([2]))
@@ -38,7 +38,7 @@ def normalised(landmarks):
     return normalise(filled, lengths, seen, KINECT20)
 
 
-def test_place_and_size_do_not_matter():
+def test_position_and_size_do_not_matter():
     places, way = normalised(body())
     moved, moved_way = normalised(body() * 3.5 + torch.tensor([1000.0, -400.0]))
     assert_close(moved, places, atol=1e-4, rtol=0)

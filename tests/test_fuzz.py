@@ -1,6 +1,6 @@
-"""Any text in the two files that people write, and any crop: found by chance what nobody thought of (hypothesis).
+"""Property tests (hypothesis): any text in the two files that people write, and any crop.
 
-`tests/tools/fuzz.py` looks longer, and steers its inputs.
+`tests/tools/fuzz.py` runs longer, and is guided by coverage.
 """
 
 import re
@@ -27,7 +27,7 @@ from pose.clips import write_clips
 from pose.geometry import compose, invert, mirror_landmarks, mirror_matrix
 from pose.runtime.errors import PoseError
 
-TWO = Skeleton(("left_hand", "right_hand"), limbs=())  # short lines are mutated to better purpose
+TWO = Skeleton(("left_hand", "right_hand"), limbs=())  # mutations of short lines are more effective
 EPSILON = np.finfo(np.float64).eps
 WORDS = [b"nan", b"inf", b"1e999", b"-", b"#", b"..", b"/", b"\\", b"C:", b"\xef\xbb\xbf", b"\xff", b"\0", b"\r", b"\n",
          b" ", b"\xe2\x80\xa8", b",", b'"', b'""', b"1_0", b"0 0"]  # fmt: skip
@@ -62,7 +62,7 @@ def folder(tmp_path_factory):
 
 
 def read_or_faults(read, *args):
-    """What is read, or None and the messages of the project's own error; any other comes out."""
+    """The result, or None and the messages of the project's own error; any other error is raised."""
     try:
         return read(*args), []
     except PoseError as error:
@@ -138,21 +138,21 @@ def test_the_names_of_clips_are_read_as_they_were_written(folder, fields):
         assert [(clip.name, clip.subject, clip.action) for clip in clips] == expected
 
 
-# The geometry. What is lost in float64: each of a matrix's products is exact to a few units in the last place of its
-# size, and the largest sizes that cancel are those of the place, of the center and of the crop's side.
+# The geometry. Rounding in float64: each of a matrix's products is exact to a few units in the last place, and the
+# largest numbers that cancel are the position, the center and the crop's side.
 places = st.tuples(*[st.floats(-1e6, 1e6)] * 2)
 crops = st.fixed_dictionaries({"center": places, "scale": st.floats(1e-3, 1e4), "rot": st.floats(-1e4, 1e4),
                                "res": st.integers(1, 4096)})  # fmt: skip
 
 
 def image_tolerance(place, center, scale, res):
-    """In image px, for the way to the crop and back."""
+    """The tolerance in image px, to the crop and back."""
     return 16 * EPSILON * (np.abs([*place, *center]).max() + 200 * scale * (1 + 1 / res))
 
 
 @settings(deadline=None, max_examples=300)
 @given(place=places, crop=crops)
-def test_any_place_comes_back_from_any_crop(place, crop):
+def test_any_point_comes_back_from_any_crop(place, crop):
     there = transform_landmarks([place], crop_matrix(**crop))
     back = heatmap_to_image(there, crop["center"], crop["scale"], crop["rot"], crop["res"])
     tolerance = image_tolerance(place, crop["center"], crop["scale"], crop["res"])

@@ -41,7 +41,7 @@ def test_the_corners_of_the_square_are_the_corners_of_the_crop():
     np.testing.assert_allclose(crop, [[-0.5, -0.5], [255.5, -0.5], [255.5, 255.5], [-0.5, 255.5]])
 
 
-def test_the_square_turns_counter_clockwise_as_it_is_seen():
+def test_the_square_visibly_rotates_counter_clockwise():
     # Turned so, the square's upper edge lies to the image's left: what was left is up in the crop.
     left_of_center = transform_landmarks([[60.0, 50.0]], crop_matrix((100, 50), 0.5, 90, 100))
     np.testing.assert_allclose(left_of_center, [[49.5, 9.5]])
@@ -98,7 +98,7 @@ coordinate = st.floats(-5000, 5000)
     rot=st.floats(-360, 360),
     res=st.sampled_from([16, 64, 256]),
 )
-def test_to_the_heatmap_and_back_is_where_it_began(point, center, scale, rot, res):
+def test_landmarks_to_the_heatmap_and_back_are_unchanged(point, center, scale, rot, res):
     there = transform_landmarks([point], crop_matrix(center, scale, rot, res))
     np.testing.assert_allclose(heatmap_to_image(there, center, scale, rot, res), [point], atol=1e-6)
 

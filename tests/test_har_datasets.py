@@ -1,4 +1,4 @@
-"""Clips as samples: landmarks and frames, their augmentation, and batches of them."""
+"""Clip data sets: landmarks and frames, their augmentation, and batches."""
 
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ def standing():
 
 @pytest.fixture
 def data(standing):
-    """Annotations, clips and joints in space of twelve images: seven of one clip, five of another."""
+    """Annotations, clips and 3D joints of twelve images: seven of one clip, five of another."""
     names = [f"{i}.png" for i in range(12)]
     clips = [Clip("w", "Ann", "wave", "w", 0, 6), Clip("s", "Bob", "sit", "s", 7, 11)]
     return Annotations(names, CAMERA.project(standing)), clips, Joints3D(standing, CAMERA)
@@ -86,7 +86,7 @@ def test_crops_are_consecutive_frames_and_keep_enough():
     assert len(MotionAugmentation(crop=0.9, speed=0).move(clip[:2], rng())) == 2
 
 
-def test_speed_changes_in_the_course_of_the_clip_only():
+def test_speed_changes_within_the_clip_only():
     clip = np.arange(20.0)[:, None, None] * np.ones((1, 20, 2))
     for seed in range(20):
         times = MotionAugmentation(crop=0, speed=0.5).move(clip, rng(seed))[:, 0, 0]
@@ -107,7 +107,7 @@ def test_turning_is_about_the_vertical_through_the_person(standing):
     np.testing.assert_allclose(*distances, atol=1e-12)
 
 
-def test_another_build_has_limbs_of_other_lengths_alike_on_both_sides(standing):
+def test_another_build_changes_limb_lengths_equally_on_both_sides(standing):
     built = MotionAugmentation(turn=0, tilt=0, build=0.2).turn_in_space(standing, rng(), KINECT20)
     ratios = {}
     for inner, outer in KINECT20.limb_indices:
@@ -141,7 +141,7 @@ def test_tilting_and_stretching_change_heights_and_widths(data, standing):
     assert ratios[0, 0] != pytest.approx(ratios[0, 1], abs=1e-3)
 
 
-def test_a_joint_missing_in_space_stays_alone(standing):
+def test_a_missing_3d_joint_affects_no_other(standing):
     standing[:, KINECT20.index("spine")] = np.nan
     turned = MotionAugmentation(build=0.2).turn_in_space(standing, rng(), KINECT20)
     assert np.isnan(turned).any(axis=-1).sum(axis=1).tolist() == [1] * 12
@@ -149,7 +149,7 @@ def test_a_joint_missing_in_space_stays_alone(standing):
     assert np.isnan(MotionAugmentation().turn_in_space(nothing, rng(), KINECT20)).all()
 
 
-def test_mirroring_exchanges_left_and_right(data):
+def test_mirroring_swaps_left_and_right(data):
     landmarks = data[0].landmarks[:7]
     mirrored = MotionAugmentation(scale=0, noise=0, drop=0, mirror=1).blur(landmarks, rng(), KINECT20)
     left, right = KINECT20.index("left_hand"), KINECT20.index("right_hand")
@@ -159,7 +159,7 @@ def test_mirroring_exchanges_left_and_right(data):
 
 def test_part_of_the_clips_keep_the_landmarks_that_they_have(data):
     annotations, clips, joints_3d = data
-    shifted = Annotations(annotations.paths, annotations.landmarks + 1000)  # predictions, say
+    shifted = Annotations(annotations.paths, annotations.landmarks + 1000)  # such as predictions
     half = MotionAugmentation(turn_share=0.5, crop=0, speed=0, scale=0, noise=0, drop=0)
     dataset = SequenceDataset(shifted, clips, is_train=True, augmentation=half, joints_3d=joints_3d)
     kept = 0
@@ -191,7 +191,7 @@ def test_clips_and_labels_of_other_annotations_are_refused(data, pictures):
         ClipDataset(annotations, clips, pose_labels=annotations.select(slice(None, None, -1)))
 
 
-def test_joints_in_space_come_back_by_name(tmp_path, data):
+def test_3d_joints_are_read_back_by_name(tmp_path, data):
     annotations, _, (points, camera) = data
     assert read_joints_3d(tmp_path / "joints.txt", annotations) is None
     write_joints_3d(tmp_path, dict(zip(annotations.paths, points, strict=True)), camera)
@@ -233,12 +233,12 @@ def to_the_image(tpts, to_image):
     return tpts @ to_image[:, :, :2].mT + to_image[:, None, :, 2]
 
 
-def test_the_person_is_cut_out_of_each_frame_and_the_way_to_the_image_is_known(pictures):
+def test_each_frame_is_cropped_to_the_person_and_maps_back_to_the_image(pictures):
     annotations, clips = pictures
     dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=128)
     frames, label, tpts, to_image = dataset[0]
     assert (frames.shape, tpts.shape, to_image.shape, label) == ((6, 3, 128, 128), (6, 20, 2), (6, 2, 3), 1)
-    assert_close(tpts, tpts[:1].expand_as(tpts), atol=1e-4, rtol=0)  # a square that walks along: nobody moves in it
+    assert_close(tpts, tpts[:1].expand_as(tpts), atol=1e-4, rtol=0)  # it follows the person: nothing moves in it
     middle = (tpts.amax(dim=(0, 1)) + tpts.amin(dim=(0, 1))) / 2
     assert_close(middle, torch.tensor([15.5, 15.5]), atol=1e-4, rtol=0)
     assert_close(to_the_image(tpts, to_image), torch.from_numpy(annotations.landmarks[:6]).float(), atol=1e-3, rtol=0)
@@ -258,10 +258,10 @@ def test_a_training_clip_moves_as_one_and_differs_by_epoch(pictures):
     brightest = dataset[0][0].max()
     dataset.set_epoch(1)
     assert not torch.equal(dataset[0][2], tpts)
-    assert dataset[0][0].max() != brightest  # another light
+    assert dataset[0][0].max() != brightest  # other lighting
 
 
-def test_long_clips_give_evenly_spread_frames(pictures):
+def test_long_clips_give_evenly_spaced_frames(pictures):
     annotations, clips = pictures
     dataset = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64, frames=3)
     frames, _, tpts, _ = dataset[0]
@@ -282,7 +282,7 @@ def test_without_labels_there_is_nothing_to_learn_the_pose_from(pictures):
     assert ClipDataset(annotations, clips, inp_res=64)[0][2].isnan().all()
 
 
-def test_heatmap_places_are_those_of_generic(pictures):
+def test_heatmap_positions_are_those_of_generic(pictures):
     """One coordinate convention: a clip's landmarks in heatmap px are where its heatmaps decode to."""
     annotations, clips = pictures
     tpts = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=128)[1][2]
@@ -315,7 +315,7 @@ def test_a_clip_without_any_landmark_is_shown_whole(pictures):
 
 
 @pytest.mark.parametrize("seen", [0, 1, 9])
-def test_a_frame_with_few_landmarks_is_cut_as_the_whole_clip(pictures, seen):
+def test_a_frame_with_few_landmarks_is_cropped_like_the_whole_clip(pictures, seen):
     annotations, clips = pictures
     landmarks = annotations.landmarks.copy()
     landmarks[2, seen:] = np.nan

@@ -65,7 +65,7 @@ def data():
     )
 
 
-def test_it_learns_what_moves_and_not_where(data):
+def test_it_learns_the_movement_not_the_position(data):
     train, valid = data
     head = HarConfig(**TINY).build_head(3)
     history = fit(head, train, valid, HarConfig(**TINY))
@@ -98,7 +98,7 @@ def test_a_training_that_was_interrupted_ends_with_the_same_weights(data, tmp_pa
     assert (tmp_path / "broken" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
 
 
-def test_another_configuration_or_other_data_cannot_go_on(data, tmp_path):
+def test_another_configuration_or_other_data_cannot_resume(data, tmp_path):
     train, valid = data
     config = HarConfig(**TINY | {"epochs": 1})
     fit(config.build_head(3), train, valid, config, tmp_path / "run")
@@ -115,7 +115,7 @@ def test_another_configuration_or_other_data_cannot_go_on(data, tmp_path):
             fit(config.build_head(3), other, valid, config, tmp_path / "run", resume=True)
 
 
-def test_a_training_without_its_best_weights_cannot_go_on(data, tmp_path):
+def test_a_training_without_its_best_weights_cannot_resume(data, tmp_path):
     train, valid = data
     config = HarConfig(**TINY | {"epochs": 1})
     fit(config.build_head(3), train, valid, config, tmp_path / "run")
@@ -227,7 +227,7 @@ def test_end_to_end_both_parts_learn_and_the_pose_gets_better(pictures, tmp_path
     assert_close(loaded.pose_model.conv1.weight, model.pose_model.conv1.weight)
 
 
-def test_training_and_evaluation_know_where_in_the_image_each_square_lies(pictures):
+def test_training_and_evaluation_know_the_position_of_each_square_in_the_image(pictures):
     annotations, clips = pictures
     data = ClipDataset(annotations, clips, pose_labels=annotations, inp_res=64)
     model, seen = whole().eval(), []
@@ -259,18 +259,18 @@ def test_a_hourglass_of_another_size_is_refused_and_its_size_is_kept(pictures, t
         evaluate(load_model(tmp_path / "whole.safetensors"), small)
 
 
-def test_the_loss_of_the_pose_is_kept_with_its_weight(pictures):
+def test_the_pose_loss_is_weighted(pictures):
     annotations, clips = pictures
     train = ClipDataset(annotations, clips, is_train=True, pose_labels=annotations, inp_res=64)
     losses = [
         fit(whole(), train, None, HarConfig(epochs=1, batch_size=2, pose_weight=weight))[0]["train_loss"]
         for weight in (0.0, 1.0, 2.0)
     ]
-    assert losses[1] - losses[0] > 3  # near log(16 · 16), the cross-entropy of heatmaps that know nothing
+    assert losses[1] - losses[0] > 3  # near log(16 · 16), the cross-entropy of untrained heatmaps
     assert losses[2] - losses[1] == pytest.approx(losses[1] - losses[0], rel=1e-4)
 
 
-def test_the_averaged_weights_survive_when_an_lstm_moves_its_own(data, tmp_path, monkeypatch):
+def test_the_averaged_weights_survive_an_lstm_moving_its_weights(data, tmp_path, monkeypatch):
     """cuDNN gathers an LSTM's weights in one block when the model is moved, which evaluation does after each epoch."""
     train, valid = data
     config = HarConfig(**TINY | {"epochs": 4})
@@ -329,7 +329,7 @@ def test_checkpoints_of_other_kinds_are_refused(tmp_path):
         load_pose(tmp_path / "head.safetensors")
 
 
-def test_end_to_end_on_another_number_of_frames_cannot_go_on(pictures, tmp_path):
+def test_end_to_end_on_another_number_of_frames_cannot_resume(pictures, tmp_path):
     annotations, clips = pictures
     config = HarConfig(epochs=1, batch_size=2)
     few, more = (ClipDataset(annotations, clips, is_train=True, inp_res=64, frames=n) for n in (2, 3))

@@ -1,4 +1,4 @@
-"""`ActivityHead`: padding, place, size and missing joints do not matter; faults are named."""
+"""`ActivityHead`: padding, position, size and missing joints do not matter; errors are named."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_padding_has_no_part_in_the_statistics():
         assert_close(one.norm.running_var, other.norm.running_var)
 
 
-def test_place_and_size_never_change_a_result():
+def test_position_and_size_never_change_a_result():
     model = head()
     padded, lengths = clips([6, 8])
     assert_close(model(padded * 0.3 + 500, lengths), model(padded, lengths), atol=1e-4, rtol=1e-3)
@@ -91,7 +91,7 @@ def test_the_bones_of_a_joint_that_is_never_seen_count_as_the_mean_and_no_others
     hand = KINECT20.index("left_hand")
     padded[:, :, hand] = float("nan")
     model(padded, lengths)
-    columns = x["features"][0].abs().amax(dim=0).reshape(-1, 2)  # 20 joints, 19 bones, the hips' way
+    columns = x["features"][0].abs().amax(dim=0).reshape(-1, 2)  # 20 joints, 19 bones, the hips' path
     missing = [hand] + [20 + i for i, limb in enumerate(KINECT20.limb_indices) if hand in limb]
     assert len(columns) == 40
     assert (columns == 0).all(dim=1).nonzero().flatten().tolist() == missing
@@ -99,7 +99,7 @@ def test_the_bones_of_a_joint_that_is_never_seen_count_as_the_mean_and_no_others
 
 def test_a_missing_joint_has_no_part_in_the_statistics():
     padded, lengths = clips([6] * 40)
-    padded[:, :, 9] += 300  # far from the hips, whose place is zero
+    padded[:, :, 9] += 300  # far from the hips, whose position is zero
     whole, holes = head(), head()
     for model, landmarks in ((whole, padded), (holes, padded.clone())):
         model.train()

@@ -1,4 +1,4 @@
-"""Landmarks to heatmaps and back: exact without noise, unbiased with it, NaN where there is nothing."""
+"""Landmarks to heatmaps and back: exact without noise, unbiased with it, NaN for empty maps."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_heatmaps_keep_the_batch_shape_and_are_float32():
     [(-0.5, 63.5), (-0.5, 0.5), (62.5, 63.5)],
     ids=["anywhere", "left and top", "right and bottom"],
 )
-def test_decoding_finds_the_encoded_place_to_a_thousandth_of_a_pixel(sigma, low, high):
+def test_decoding_finds_the_encoded_position_to_a_thousandth_of_a_pixel(sigma, low, high):
     landmarks = uniform(low, high, 10, 20, 2)
     found, confidence = heatmaps_to_landmarks(landmarks_to_heatmaps(landmarks, 64, sigma))
     error = found - landmarks
@@ -60,7 +60,7 @@ def test_decoding_finds_the_encoded_place_to_a_thousandth_of_a_pixel(sigma, low,
 
 @settings(deadline=None, max_examples=50)
 @given(st.floats(-0.5, 31.5, width=32), st.floats(-0.5, 31.5, width=32))
-def test_there_is_no_place_in_the_map_that_is_not_found_again(x, y):
+def test_every_position_in_the_map_is_recovered(x, y):
     (found,), _ = heatmaps_to_landmarks(landmarks_to_heatmaps(torch.tensor([[x, y]]), 32))
     np.testing.assert_allclose(found, [x, y], atol=0.01)
 
@@ -69,7 +69,7 @@ def test_there_is_no_place_in_the_map_that_is_not_found_again(x, y):
 def test_from_the_image_to_the_heatmap_and_back_is_exact_and_unbiased(side):
     rng = np.random.default_rng(side)
     center, rot, scale = rng.uniform(0, 1000, (16, 2)), rng.uniform(-180, 180, 16), np.full(16, side / 200)
-    radius, angle = rng.uniform(0, side / 2, (2, 16, 20))  # within the square, however it is turned
+    radius, angle = rng.uniform(0, side / 2, (2, 16, 20))  # within the square at any rotation
     landmarks = center[:, None] + radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
     tpts = transform_landmarks(landmarks, crop_matrix(center, scale, rot, 64))
@@ -90,7 +90,7 @@ def test_noise_of_a_twentieth_of_the_peak_costs_less_than_a_third_of_an_input_pi
 
 
 @pytest.mark.parametrize("height", [1e-3, 0.3, 1.0])
-def test_the_confidence_is_the_height_of_the_peak_and_the_place_does_not_depend_on_it(height):
+def test_the_confidence_is_the_height_of_the_peak_and_does_not_affect_the_position(height):
     landmarks = uniform(0, 63, 1, 20, 2)
     found, confidence = heatmaps_to_landmarks(height * landmarks_to_heatmaps(landmarks, 64))
     np.testing.assert_allclose(found, landmarks, atol=0.01)

@@ -73,7 +73,7 @@ def test_mse_heatmaps_are_the_scores_themselves():
     torch.testing.assert_close(model(images)[0], before + 1)
 
 
-def test_a_stack_gets_what_the_one_before_found():
+def test_a_stack_gets_the_result_of_the_previous_one():
     model = StackedHourglass(2, **TINY).eval()
     images = torch.rand(1, 3, 64, 64)
     first, second = model(images)

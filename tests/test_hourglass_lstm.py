@@ -25,21 +25,21 @@ def test_the_read_out_finds_gaussians_to_a_hundredth():
     assert_close(read_out(landmarks_to_heatmaps(places, 32)), places, atol=0.02, rtol=0)
 
 
-def test_the_read_out_is_near_the_decoder_also_at_the_border_and_beside_a_second_spot():
+def test_the_read_out_is_close_to_the_decoder_even_at_the_border_and_next_to_a_second_peak():
     places = torch.tensor([[[0.2, 10.0], [30.9, 31.0], [12.4, 15.7], [8.0, 0.0]]])
     heatmaps = landmarks_to_heatmaps(places, 32)
     heatmaps[0, 2] += 0.6 * landmarks_to_heatmaps(torch.tensor([[[25.0, 4.0]]]), 32)[0, 0]
     decoded, _ = heatmaps_to_landmarks(heatmaps)
     found = read_out(heatmaps)
     assert_close(found[0, 2], decoded[0, 2], atol=0.02, rtol=0)
-    assert_close(found, decoded, atol=0.7, rtol=0)  # where the border cuts a Gaussian, its centre of mass moves in
+    assert_close(found, decoded, atol=0.7, rtol=0)  # if the border cuts a Gaussian, its centre of mass moves inwards
 
 
-def test_a_constant_heatmap_has_no_place():
+def test_a_constant_heatmap_has_no_landmark():
     assert read_out(torch.zeros(1, 2, 8, 8)).isnan().all()
 
 
-def test_a_peak_that_is_not_positive_has_no_place():
+def test_a_peak_that_is_not_positive_has_no_landmark():
     heatmap = torch.full((1, 8, 8), -0.3)
     heatmap[0, 4, 5] = -0.01
     assert read_out(heatmap).isnan().all()
@@ -117,7 +117,7 @@ def test_padding_never_changes_a_result():
         assert_close(model(images, lengths), together, atol=1e-5, rtol=1e-4)
 
 
-def test_landmarks_of_squares_that_move_are_brought_to_the_image():
+def test_landmarks_of_moving_squares_are_mapped_to_the_image():
     """Each frame's own affine matrix is applied to x, then y; frames of padding stay empty."""
     model, (images, lengths) = network().eval().double(), clips()
     images, seen = images.double(), []
@@ -145,7 +145,7 @@ def test_the_hourglass_keeps_its_statistics_in_training():
     assert not model.pose_model.training
 
 
-def test_a_trained_head_keeps_its_statistics_and_a_fresh_one_finds_them():
+def test_a_trained_head_keeps_its_statistics_and_a_new_one_learns_them():
     fresh = network().train()
     fresh(*clips())
     assert fresh.head.norm.num_batches_tracked == 1

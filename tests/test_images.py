@@ -61,7 +61,7 @@ def test_a_black_depth_map_stays_black(tmp_path):
         (2, COLORS[:, ::-1]),
     ],
 )
-def test_a_photograph_is_turned_as_its_exif_tag_says(tmp_path, orientation, turned):
+def test_a_photograph_is_rotated_according_to_its_exif_tag(tmp_path, orientation, turned):
     exif = Image.Exif()
     exif[0x0112] = orientation
     blocks = Image.fromarray(COLORS.repeat(16, axis=0).repeat(16, axis=1))
@@ -72,7 +72,7 @@ def test_a_photograph_is_turned_as_its_exif_tag_says(tmp_path, orientation, turn
 
 
 @pytest.mark.parametrize("name", ["my photo.png", "Çağrı/東.png"])
-def test_paths_may_hold_spaces_and_letters_beyond_ascii(write_image, name):
+def test_paths_may_contain_spaces_and_non_ascii_letters(write_image, name):
     np.testing.assert_array_equal(read_image(write_image(name, COLORS)), COLORS)
 
 
@@ -106,7 +106,7 @@ def test_an_orientation_that_opencv_ignores_is_ignored(tmp_path, about):
 
 
 def dot(height, width, x, y, sigma):
-    """A white Gaussian dot on black at the sub-pixel place (x, y), (H, W, 3) uint8."""
+    """A white Gaussian dot on black at the sub-pixel position (x, y), (H, W, 3) uint8."""
     row, column = np.arange(height)[:, None], np.arange(width)[None]
     bright = 255 * np.exp(-((row - y) ** 2 + (column - x) ** 2) / (2 * sigma**2))
     return np.repeat(bright.round().astype(np.uint8)[..., None], 3, axis=2)
@@ -131,11 +131,11 @@ def test_the_image_goes_where_the_matrix_says(side, rot):
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize(("width", "height"), [(1104, 1000), (1103, 1001)], ids=["whole squares", "cut squares"])
 @pytest.mark.parametrize("shrink", [2, 5, 11, 30])
-def test_a_jpeg_read_at_less_resolution_shows_everything_in_its_place(tmp_path, shrink, width, height, orientation):
+def test_a_jpeg_read_at_lower_resolution_keeps_positions(tmp_path, shrink, width, height, orientation):
     x, y = 611.3, 540.8
     exif = Image.Exif()
     exif[0x0112] = orientation
-    turned = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]  # quarter turns that the tag undoes
+    turned = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]  # quarter rotations that the tag undoes
     image = np.rot90(dot(height, width, x, y, sigma=2.5 * shrink), turned)
     Image.fromarray(image).save(tmp_path / "image.jpg", exif=exif, quality=95)
     picture = read_picture(tmp_path / "image.jpg", shrink)
@@ -147,7 +147,7 @@ def test_a_jpeg_read_at_less_resolution_shows_everything_in_its_place(tmp_path, 
     np.testing.assert_allclose(centroid(picture.crop(matrix, 32)[..., 0]), [u, v], atol=0.05)
 
 
-def test_less_resolution_looks_the_same(pose_data):
+def test_lower_resolution_looks_the_same(pose_data):
     photographs = sorted((pose_data / "lspet" / "images").glob("*.jpg"))[:20]
     differences = []
     for path in photographs:
@@ -172,7 +172,7 @@ def test_a_part_of_a_picture_gives_the_same_crop(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_a_giant_crop_of_a_small_image_is_black_but_for_a_pixel(tmp_path, suffix):
+def test_a_giant_crop_of_a_small_image_is_black_except_for_one_pixel(tmp_path, suffix):
     cv2.imwrite(str(tmp_path / f"white.{suffix}"), np.full((70, 90, 3), 255, np.uint8))
     matrix = crop_matrix((45, 35), 1e7, 0, 64)
     picture = read_picture(tmp_path / f"white.{suffix}", 1e9)
@@ -216,7 +216,7 @@ def test_real_photographs_are_read_and_cropped(pose_data):
         assert crop[16:48, 16:48].std() > 1
 
 
-def test_bytes_behind_the_end_of_a_png_do_not_matter(tmp_path, write_image):
+def test_bytes_after_the_end_of_a_png_do_not_matter(tmp_path, write_image):
     path = write_image("a.png", np.full((20, 30, 3), 7, np.uint8))
     with open(path, "ab") as file:
         file.write(b"what some program left here")

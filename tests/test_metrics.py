@@ -32,7 +32,7 @@ def test_a_torso_without_length_counts_no_joint():
     assert np.isnan(normalised_distances(labelled, labelled, THREE)).all()
 
 
-def test_pck_is_the_share_of_labels_nearer_than_the_threshold():
+def test_pck_is_the_share_of_labels_within_the_threshold():
     distances = np.array([[0.0, 0.3, NAN], [0.2, INF, NAN], [0.21, 0.1, NAN]])
     np.testing.assert_allclose(pck(distances, 0.2), [2 / 3, 1 / 3, NAN])
     np.testing.assert_allclose(pck(distances, 0.05), [1 / 3, 0, NAN])
@@ -54,10 +54,10 @@ def test_scores_of_a_whole_set_by_hand():
     np.testing.assert_allclose(scores.pck[0.1], [1, 0, 1])
     np.testing.assert_allclose(scores.pck[0.2], [1, 0.5, 1])
     np.testing.assert_allclose(scores.auc, [(1 + 0.5) / 2, 0.25 / 2, 0.5])
-    np.testing.assert_allclose(scores.error, [2.5, 15, 10])  # of the joints that got a prediction
+    np.testing.assert_allclose(scores.error, [2.5, 15, 10])  # of the joints with a prediction
 
 
-def test_the_mean_over_joints_weighs_each_label_alike():
+def test_the_mean_over_joints_weights_each_label_equally():
     scores = score(PREDICTED, LABELLED, THREE)
     summary = scores.summary()
     assert list(summary) == ["pck@0.05", "pck@0.1", "pck@0.2", "auc", "error_px"]
@@ -94,14 +94,14 @@ def test_all_twenty_joints_are_scored_and_the_arms_are_six_of_them():
     assert set(ARMS) == {name for name in KINECT20.names if name.endswith(("_elbow", "_wrist", "_hand"))}
 
 
-def test_the_table_has_a_line_a_joint_and_one_for_all():
+def test_the_table_has_a_line_per_joint_and_one_for_all():
     lines = str(score(PREDICTED, LABELLED, THREE)).splitlines()
     assert [line.split()[0] for line in lines] == ["joint", "left_shoulder", "right_hip", "head", "all"]
     assert lines[1].split()[1:] == ["0.500", "1.000", "1.000", "0.750", "2.50", "2"]
 
 
 def test_the_mean_pose_is_put_into_each_images_box():
-    # Both training poses are the same in their boxes, so the baseline is right wherever that pose stands.
+    # Both training poses are the same in their boxes, so the baseline is exact wherever that pose is.
     pose = np.array([[0.0, 0], [4, 8], [2, 6]])
     train = np.stack([pose, 3 * pose + [50, 7]])
     np.testing.assert_allclose(mean_pose(train, (10 * pose + [1, 2])[None]), [10 * pose + [1, 2]])

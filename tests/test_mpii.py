@@ -14,7 +14,7 @@ from pose.skeleton import KINECT20
 
 IMAGES = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
-OWN = ("mean", "std", "trained_joints")  # what our network has beside the published one
+OWN = ("mean", "std", "trained_joints")  # what our network has in addition to the published one
 
 
 def layer(name):
@@ -32,7 +32,7 @@ def unit(name, widens=False):
 
 
 def checkpoint_names(stacks):
-    """All names of a checkpoint of the widely used PyTorch version with one residual unit a place."""
+    """All names of a checkpoint of the widely used PyTorch version with one residual unit per position."""
     names = layer("conv1") | norm("bn1")
     names |= unit("layer1.0", widens=True) | unit("layer2.0", widens=True) | unit("layer3.0")
     for i in range(stacks):
@@ -166,7 +166,7 @@ def test_a_checkpoint_computes_the_published_network(checkpoint, source):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-def test_mpii_joints_stand_in_the_order_of_its_annotations():
+def test_mpii_joints_are_in_the_order_of_its_annotations():
     assert list(MPII16.names) == [
         *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
         *("hip_center", "shoulder_center", "upper_neck", "head"),
@@ -174,7 +174,7 @@ def test_mpii_joints_stand_in_the_order_of_its_annotations():
     ]
 
 
-def test_20_joints_get_the_filters_of_the_same_name_and_the_rest_starts_fresh(checkpoint, source):
+def test_20_joints_get_the_filters_of_the_same_name_and_the_rest_are_new(checkpoint, source):
     weights = source[1]
     loaded = load_mpii_checkpoint(checkpoint).state_dict()
     fresh = set()
@@ -222,7 +222,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_does_not_run_it(tmp_pat
     with pytest.raises(ValueError, match=r"evil\.pth: .*was not loaded: it asks to run .*mkdir") as raised:
         load_mpii_checkpoint(tmp_path / "evil.pth")
     assert not trap.exists()
-    assert "weights_only" not in str(raised.value)  # torch's advice to load it all the same
+    assert "weights_only" not in str(raised.value)  # torch's advice to load it anyway
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 
 
-def test_a_wheel_holds_every_module_and_the_sample_data(tmp_path):
+def test_a_wheel_contains_every_module_and_the_sample_data(tmp_path):
     source = tmp_path / "source"
     for folder in ("har", "pose", "data/sample"):
         shutil.copytree(PROJECT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))

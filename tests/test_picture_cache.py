@@ -1,4 +1,4 @@
-"""The cache of decoded pictures changes no sample, and never gives back an old one."""
+"""The image cache changes no sample, and never returns a stale one."""
 
 import os
 
@@ -13,7 +13,7 @@ from pose import dataset as dataset_module
 
 @pytest.fixture(params=["jpg", "png"])
 def people(request, tmp_path):
-    """Three large photographs, a person in each: large, small and at the edge; and one without label."""
+    """Three large photographs, a person in each: large, small and at the edge; and one unlabelled."""
     rng = np.random.default_rng(0)
     landmarks = {}
     for number, (center, size) in enumerate([((700, 500), 900), ((300, 800), 90), ((20, 30), 300), ((0, 0), np.nan)]):
@@ -55,7 +55,7 @@ def test_an_image_is_decoded_once_and_again_when_it_has_changed(people, tmp_path
         data[1]
 
 
-def test_a_damaged_file_of_the_cache_is_made_anew(people, tmp_path):
+def test_a_damaged_cache_file_is_rewritten(people, tmp_path):
     data = Generic(people, inp_res=64, cache_dir=tmp_path / "cache")
     whole = data[0][0]
     (kept,) = (tmp_path / "cache").rglob("*.safetensors")
@@ -65,7 +65,7 @@ def test_a_damaged_file_of_the_cache_is_made_anew(people, tmp_path):
     assert kept.read_bytes() == content
 
 
-def test_a_cache_that_cannot_be_written_is_said_once_and_training_goes_on(people, tmp_path):
+def test_an_unwritable_cache_is_reported_once_and_training_continues(people, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     data = Generic(people, inp_res=64, cache_dir=tmp_path / "cache")
     with pytest.warns(

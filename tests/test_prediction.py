@@ -1,4 +1,4 @@
-"""`Predictor`: any image in, landmarks in that image's pixels out, and what is written of them."""
+"""`Predictor`: landmarks in the pixels of any image, and writing them."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ SIDE_OF = [1 if name.startswith("left_") else 2 if name.startswith("right_") els
 
 
 class DotFinder(nn.Module):
-    """Right by construction: the middle joints are the red dot, left ones the green, right ones the blue."""
+    """Correct by construction: the middle joints are the red dot, left ones the green, right ones the blue."""
 
     num_joints = 20
 
@@ -73,7 +73,7 @@ def test_with_boxes_the_network_sees_them_with_a_margin(predictor):
         np.testing.assert_allclose(prediction.scale, 1.25 * max(right - left, bottom - top) / 200)
 
 
-def test_without_boxes_the_second_look_is_at_the_landmarks_of_the_first(predictor):
+def test_without_boxes_the_second_pass_crops_to_the_landmarks_of_the_first(predictor):
     (prediction,) = predictor.predict(PICTURES[0])
     low, high = DOTS[0].min(axis=0), DOTS[0].max(axis=0)
     np.testing.assert_allclose(prediction.center, (low + high) / 2, atol=0.5)
@@ -170,7 +170,7 @@ def test_a_network_that_finds_nothing_gives_no_landmarks_and_no_confidence():
     ],
     ids=["too few boxes", "an empty box", "grey", "0 to 1", "two channels"],
 )
-def test_what_cannot_be_looked_at_is_refused(predictor, images, boxes, message):
+def test_invalid_images_and_boxes_are_refused(predictor, images, boxes, message):
     with pytest.raises(ValueError, match=message):
         predictor.predict(images, boxes)
 
@@ -200,7 +200,7 @@ def test_predictions_are_not_written_over_a_file(files, tmp_path):
     assert (tmp_path / "joints.txt").read_text().startswith("a.png 1.000 1.000")
 
 
-def test_joints_below_the_least_confidence_are_written_as_not_labelled(files, tmp_path):
+def test_joints_below_the_minimum_confidence_are_written_as_not_labelled(files, tmp_path):
     confidence = np.linspace(0, 0.95, 20)
     prediction = Prediction(np.ones((20, 2)), confidence, np.ones(2), 1.0, files[0])
     write_predictions(tmp_path / "found.txt", [prediction], tmp_path / "images", min_confidence=0.5)

@@ -1,4 +1,4 @@
-"""The prepare scripts: on tiny hand-made official files, and on real ones where POSE_DATA has them."""
+"""The prepare scripts: on tiny hand-made official files, and on real ones if POSE_DATA has them."""
 
 import csv
 import importlib.util
@@ -39,8 +39,8 @@ def joint(landmarks, name):
     return landmarks[..., KINECT20.index(name), :]
 
 
-# UTD-MHAD, hand-made. Joint i of the official order stands at x = i/10 m and rises 0.04 m a frame, 2.8563 m
-# away: there a metre is 100 px, so in skeleton frame t it is at u = 160 + 10·i, v = 120 − 4·t.
+# UTD-MHAD, hand-made. Joint i of the official order stands at x = i/10 m and rises 0.04 m per frame, 2.8563 m
+# away: at that distance a metre is 100 px, so in skeleton frame t it is at u = 160 + 10·i, v = 120 − 4·t.
 
 U = {
     "head": 160, "shoulder_center": 170, "spine": 180, "hip_center": 190,
@@ -80,7 +80,7 @@ def test_utd_mhad_reorders_by_name_projects_and_shifts_in_time(raw, out):
     landmarks = landmarks_of(out)
     assert list(landmarks) == ["a1_s1_t1_f002.png", "a1_s1_t1_f003.png"]
     for name, u in U.items():
-        # depth frames 2 and 3 show skeletons 0.25 and 1.25; what falls outside of the image stays there
+        # depth frames 2 and 3 show skeletons 0.25 and 1.25; what is outside the image stays there
         np.testing.assert_allclose(joint(landmarks["a1_s1_t1_f002.png"], name), [u, 119], atol=1e-3)
         np.testing.assert_allclose(joint(landmarks["a1_s1_t1_f003.png"], name), [u, 115], atol=1e-3)
 
@@ -157,7 +157,7 @@ def test_utd_mhad_names_clips_that_it_cannot_use(raw, out, capsys):
     assert ["skipped", "clips", "4"] in [line.split() for line in table.splitlines()]
 
 
-def test_utd_mhad_stops_where_no_clip_can_be_used(raw, out, capsys):
+def test_utd_mhad_stops_if_no_clip_is_usable(raw, out, capsys):
     write_clip(raw, empty=[0, 1, 2, 3])
     with pytest.raises(SystemExit):
         utd_mhad.main(["--raw", str(raw), "--out", str(out)])
@@ -181,7 +181,7 @@ def test_utd_mhad_image_is_the_grey_depth(raw, out):
     np.testing.assert_array_equal(image, expected)
 
 
-def test_utd_mhad_joint_that_is_not_before_the_camera_is_unlabelled():
+def test_utd_mhad_joint_that_is_not_in_front_of_the_camera_is_unlabelled():
     points = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 2.8563]])
     np.testing.assert_allclose(utd_mhad.CAMERA.project(points), [[np.nan, np.nan], [210, 70]])
 
@@ -377,7 +377,7 @@ def test_real_lsp_left_and_right_are_consistent_and_the_persons_own(real_lsp):
         clear = upright & (np.abs(shoulders) > 10) & (np.abs(hips) > 6)  # px; neither is seen from the side
     assert clear.sum() >= 8
     assert (np.sign(shoulders) == np.sign(hips))[clear].mean() > 0.9
-    assert (shoulders > 0)[clear].mean() > 0.5  # most face the camera: their left is at the image's right
+    assert (shoulders > 0)[clear].mean() > 0.5  # most face the camera: their left is on the image's right
 
 
 # UT-Kinect, hand-made and official.
@@ -422,7 +422,7 @@ def test_utkinect_projects_reorders_and_gives_a_shared_frame_to_the_earlier_clip
         ("push: 149 151", "s01_e01 push 149–151: contains fewer than two frames of joints", 8),
     ],
 )
-def test_utkinect_finds_mistakes_by_rule_and_corrects_none_by_itself(raw, out, wrong, finding, clips):
+def test_utkinect_finds_mistakes_by_rule_and_corrects_none_on_its_own(raw, out, wrong, finding, clips):
     write_utkinect(raw, LABELS.replace("push: 150 160", wrong, 1))
     counts, changed, findings, _ = utkinect.prepare(raw, out)
     assert changed == []

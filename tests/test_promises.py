@@ -1,4 +1,4 @@
-"""The table of promises in README.md names tests that there are."""
+"""The table of promises in README.md names existing tests."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 
 
-def test_each_test_that_proves_a_promise_is_there():
+def test_each_test_that_proves_a_promise_exists():
     modules = {path.stem: path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py")}
     functions = {name for text in modules.values() for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
     rows = re.findall(r"^\| .+ \| (.*`.*) \|$", (TESTS / "README.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Protocols: who trains, who tests; nobody on both sides; scores and files."""
+"""Protocols: who trains and who tests, nobody on both sides; scores and files."""
 
 import csv
 
@@ -79,7 +79,7 @@ def test_a_fixed_list_of_test_subjects():
 
 
 @pytest.mark.parametrize("protocol", [leave_one_subject_out, halves_of_subjects])
-def test_one_subject_cannot_be_divided(protocol):
+def test_a_single_subject_cannot_be_split(protocol):
     with pytest.raises(ValueError, match=r"at least two subjects.*record more people"):
         protocol(clips_of(people=1))
 

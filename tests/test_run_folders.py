@@ -1,4 +1,4 @@
-"""A run's folder says what was trained, and runs stand side by side."""
+"""Run folders describe their training, and runs can be compared."""
 
 import json
 
@@ -47,7 +47,7 @@ def test_a_split_knows_the_runs_that_were_trained_on_it(split, tmp_path):
     assert not split.matches(run)
 
 
-def test_runs_stand_side_by_side(split, tmp_path):
+def test_runs_are_compared_side_by_side(split, tmp_path):
     one = train(split, tmp_path / "runs")
     two = train(split, tmp_path / "runs", learning_rate=0.01, epochs=3)
     new_run(tmp_path / "runs")  # without a finished epoch

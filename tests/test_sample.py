@@ -1,4 +1,4 @@
-"""The sample data: the committed files fit each other, and the labels are those of the body that is drawn."""
+"""The sample data: the committed files are consistent, and the labels are those of the drawn body."""
 
 import csv
 import importlib
@@ -17,7 +17,7 @@ SIZE = (320, 240)
 
 @pytest.fixture(scope="module")
 def generate():
-    """The script data/sample/generator/generate.py as a module, with its siblings beside it."""
+    """The script data/sample/generator/generate.py as a module, with its siblings importable."""
     folder = str(SAMPLE / "generator")
     sys.path.insert(0, folder)
     yield importlib.import_module("generate")
@@ -49,11 +49,11 @@ def test_joint_order_is_that_of_the_project(generate):
     assert KINECT20.names == importlib.import_module("body").JOINTS
 
 
-def test_every_labelled_image_exists_and_none_besides(labels):
+def test_exactly_the_labelled_images_exist(labels):
     assert set(labels) == {path.name for path in (SAMPLE / "images").iterdir()}
 
 
-def test_images_have_the_size_that_the_labels_mean(labels):
+def test_images_have_the_size_assumed_by_the_labels(labels):
     for name in list(labels)[::40]:
         assert cv2.imread(str(SAMPLE / "images" / name)).shape == (SIZE[1], SIZE[0], 3)
 
@@ -87,7 +87,7 @@ def test_committed_set_is_small():
 
 
 @pytest.mark.parametrize(("subject", "action"), [(1, "walk"), (7, "throw")])
-def test_committed_labels_and_images_are_the_generators(generate, labels, subject, action):
+def test_committed_labels_and_images_come_from_the_generator(generate, labels, subject, action):
     clip = generate.make_clip(0, subject, action, 1, 8, SIZE)
     for t, image in enumerate(generate.draw_clip(clip)):
         name = f"person_{subject:02d}_{action}_1_{t:03d}.jpg"
@@ -160,8 +160,8 @@ def test_a_ball_is_drawn_where_the_camera_projects_it(generate):
 
 
 @pytest.mark.parametrize("radii", [(0.30, 0.12), (0.12, 0.30), (0.2, 0.2), (0.5, 0.1)])
-def test_a_capsule_is_all_the_balls_between_its_ends(generate, radii):
-    """The depth at which rays enter a capsule is the least over 4000 balls along it."""
+def test_a_capsule_is_the_union_of_the_spheres_between_its_ends(generate, radii):
+    """The depth at which rays enter a capsule is the minimum over 4000 spheres along it."""
     render, person = importlib.import_module("render"), importlib.import_module("person")
     camera = importlib.import_module("camera").Camera(np.zeros(3), np.eye(3), 200.0, (0.0, 0.0), SIZE)
     start, end, front = (np.array([v]) for v in ([-0.3, 0.1, 3.0], [0.1, -0.2, 3.2], [0.0, 0.0, -1.0]))
@@ -177,12 +177,12 @@ def test_a_capsule_is_all_the_balls_between_its_ends(generate, radii):
     entry = np.where(inside >= 0, (along - np.sqrt(np.maximum(inside, 0))) / squared, np.inf).min(0)
     both = np.isfinite(entry) & np.isfinite(hit)
     assert both.sum() > 80
-    assert (np.isfinite(entry) == np.isfinite(hit)).mean() > 0.997  # rays that graze it may go either way
+    assert (np.isfinite(entry) == np.isfinite(hit)).mean() > 0.997  # grazing rays may go either way
     np.testing.assert_allclose(hit[both], entry[both], atol=4e-3)
     assert np.abs(hit - entry)[both].mean() < 1e-4
 
 
-def test_left_is_at_the_right_of_the_image_when_the_person_faces_the_camera(generate, monkeypatch):
+def test_left_is_on_the_right_of_the_image_when_the_person_faces_the_camera(generate, monkeypatch):
     monkeypatch.setattr(generate, "_draw_heading", lambda rng: 0.0)
     for subject in (1, 2, 3):
         x = generate.make_clip(0, subject, "carry", 1, 4, SIZE).landmarks[..., 0]
@@ -215,11 +215,11 @@ def test_feet_are_on_the_floor(generate):
     for clip in some_clips(generate, num_frames=30):
         height = clip.joints[:, feet, 1]
         assert height.min() > 0
-        assert height.min(1).max() < 0.09  # at every moment one foot is down
+        assert height.min(1).max() < 0.09  # in every frame one foot is down
 
 
 def test_a_walker_does_not_slide(generate):
-    """The ankle that bears the weight stays where it is while the hip moves on."""
+    """The ankle that bears the weight stays in place while the hip moves on."""
     clip = generate.make_clip(0, 1, "walk", 1, 60, SIZE)
     moved = np.linalg.norm(np.diff(clip.joints, axis=0), axis=-1)
     ankles = moved[:, [KINECT20.index("left_ankle"), KINECT20.index("right_ankle")]].min(1)

@@ -1,4 +1,4 @@
-"""What is promised of files from strangers: they run nothing, reach nothing outside of their folder, and stay small.
+"""Untrusted files run nothing, reach nothing outside their folder, and take little memory.
 
 That `load_mpii_checkpoint` refuses a file that asks to run code, and does not run it, is in test_mpii.py.
 """
@@ -33,7 +33,7 @@ SOURCES = [path for folder in ("pose", "har", "data") for path in sorted((PROJEC
 NUMBERS = " ".join(f"{value}.5" for value in range(1, 41))
 
 
-# What could run code that a file brings along.
+# Running code from a file.
 
 FORBIDDEN_IMPORTS = {"yaml", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
 FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__"}
@@ -49,7 +49,7 @@ FORBIDDEN_CALLS = {
 
 
 def dangers(source):
-    """What in a module's source could run code that a file brings along: (line, what)."""
+    """What in a module's source could run code from a file: (line, what)."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
@@ -109,12 +109,12 @@ def test_a_pickle_under_another_name_is_refused_and_does_not_run(tmp_path, load,
     assert trap.exists()
 
 
-# What could reach outside of the folder.
+# Reaching outside the folder.
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """images/ with a.png, and links that lead out of it; secret.png beside it."""
+    """images/ with a.png, and links that lead out of it; secret.png next to it."""
     images = tmp_path / "images"
     images.mkdir()
     (images / "a.png").touch()
@@ -162,7 +162,7 @@ def test_an_index_of_shards_names_no_file_elsewhere(tmp_path, tiny_annotations, 
         next(iter(pose.ShardedGeneric(tmp_path / "shards", inp_res=64)))
 
 
-# What could fill the memory.
+# Exhausting the memory.
 
 SIDE = 60_000
 
@@ -208,12 +208,12 @@ def pnm(width, height):
 
 
 GIANTS = {"png": png, "jpeg": jpeg, "tiff": tiff, "webp": webp, "bmp": bmp, "pnm": pnm}
-LONG_CHUNK = png(24, 16)[:33] + struct.pack(">I", 0x40000000) + b"IDAT" + bytes(9)  # says that it is 1 GB
+LONG_CHUNK = png(24, 16)[:33] + struct.pack(">I", 0x40000000) + b"IDAT" + bytes(9)  # claims to be 1 GB
 
 
 @pytest.mark.parametrize("make", GIANTS.values(), ids=GIANTS.keys())
 @pytest.mark.parametrize("shrink", [1, 40])
-def test_an_image_that_says_it_is_giant_is_refused_at_once(make, shrink):
+def test_an_image_that_claims_to_be_giant_is_refused_immediately(make, shrink):
     encoded = np.frombuffer(make(SIDE, SIDE), np.uint8)
     started = time.perf_counter()
     with pytest.raises(pose.ImageError, match=r"giant\.png: has more than \d+ million pixels; make it smaller"):
@@ -222,7 +222,7 @@ def test_an_image_that_says_it_is_giant_is_refused_at_once(make, shrink):
 
 
 @pytest.mark.parametrize("make", GIANTS.values(), ids=GIANTS.keys())
-def test_the_headers_above_are_those_of_real_images_but_for_their_size(make):
+def test_the_headers_above_are_those_of_real_images_except_for_their_size(make):
     encoded = np.frombuffer(make(8, 8), np.uint8)
     assert decode_picture(encoded, "small", 1).pixels.shape == (8, 8, 3)
 
@@ -261,7 +261,7 @@ def test_refusing_giant_images_takes_no_memory(tmp_path):
     assert int(done.stdout) < 100  # MB
 
 
-# What could reach the network.
+# Reaching the network.
 
 OFFLINE = """
 import sys
@@ -323,7 +323,7 @@ def test_nothing_asks_for_the_network(tmp_path):
     assert done.stdout.endswith("offline\n")
 
 
-# What could break out of a page or a figure.
+# Escaping from a page or a figure.
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "$\\frac$", "$x^$ $", "a\nb", "\udcff\udcfe",
            "%s {0}", "\x1b[31m\x07", "_", "'; DROP TABLE clips; --"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Shards hold the samples of `Generic`, each once an epoch, and a training reads them."""
+"""Shards contain the samples of `Generic`, each once per epoch, and a training reads them."""
 
 import sys
 
@@ -51,7 +51,7 @@ def test_the_samples_are_those_of_the_single_files(annotations, shards, is_train
         np.testing.assert_array_equal(info["pts"], expected[2]["pts"])
 
 
-def test_each_epoch_has_an_order_of_its_own(shards):
+def test_each_epoch_has_its_own_order(shards):
     data = ShardedGeneric(shards, **TINY)
     orders = []
     for epoch in (0, 1, 0):
@@ -72,13 +72,13 @@ def test_the_shards_themselves_come_in_another_order(shards, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_workers_share_the_shards_out(shards):
+def test_workers_share_the_shards(shards):
     batches = DataLoader(ShardedGeneric(shards, **TINY), batch_size=2, num_workers=2)
     indices = torch.cat([info["index"] for _, _, info in batches])
     assert sorted(indices.tolist()) == list(range(12))
 
 
-def test_a_training_reads_shards_and_goes_on_where_it_was(annotations, shards, tmp_path):
+def test_a_training_reads_shards_and_resumes(annotations, shards, tmp_path):
     config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=2, bf16=False)
     valid = config.build_dataset(annotations.select([0, 1]), is_train=False)
     data = ShardedGeneric(shards, inp_res=64)
@@ -123,7 +123,7 @@ def test_workers_that_drop_the_rest_of_their_shards_change_no_figure(annotations
         fit(config.build_model(), data, config.build_dataset(valid, False), config, tmp_path / "0", resume=True)
 
 
-def test_shards_whose_writing_was_broken_off_are_named(annotations, tmp_path):
+def test_shards_whose_writing_was_interrupted_are_named(annotations, tmp_path):
     (tmp_path / "images" / "7.jpg").rename(tmp_path / "elsewhere.jpg")
     with pytest.raises(MissingError, match=r"7\.jpg: there is no such image"):
         write_shards(annotations, tmp_path / "shards", images_per_shard=3)
@@ -136,7 +136,7 @@ def test_shards_whose_writing_was_broken_off_are_named(annotations, tmp_path):
         write_shards(annotations, tmp_path / "shards")
 
 
-def test_what_cannot_be_read_is_said(annotations, shards, tmp_path, monkeypatch):
+def test_what_cannot_be_read_is_reported(annotations, shards, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="nothing to write"):
         write_shards({}, tmp_path / "none")
     with pytest.raises(FileExistsError, match="already contains shards"):

@@ -5,7 +5,7 @@ import pytest
 from pose.skeleton import KINECT20, Skeleton
 
 
-def test_kinect_joints_stand_in_the_documented_order():
+def test_kinect_joints_are_in_the_documented_order():
     pairs = ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "foot")
     assert KINECT20.names == (
         *("hip_center", "spine", "shoulder_center", "head"),
@@ -13,7 +13,7 @@ def test_kinect_joints_stand_in_the_documented_order():
     )
 
 
-def test_mirroring_exchanges_left_and_right_and_keeps_the_middle():
+def test_mirroring_swaps_left_and_right_and_keeps_the_middle():
     assert KINECT20.mirrored == [0, 1, 2, 3, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14, 17, 16, 19, 18]
 
 

@@ -1,4 +1,4 @@
-"""`SlidingWindow`: the batch model's answer while frames come in; videos; cached landmarks."""
+"""`SlidingWindow`: the batch model's result while frames arrive; videos; cached landmarks."""
 
 import itertools
 from pathlib import Path
@@ -34,7 +34,7 @@ def batch_answer(head, window):
     return logits.softmax(dim=1)[0].numpy()
 
 
-def test_each_answer_is_that_of_the_batch_model_on_the_same_window(head):
+def test_each_result_is_that_of_the_batch_model_on_the_same_window(head):
     stream = SlidingWindow(head)
     sequence = landmarks()
     sequence[3, 4] = np.nan
@@ -48,13 +48,13 @@ def test_each_answer_is_that_of_the_batch_model_on_the_same_window(head):
     assert stream.rate > 1
 
 
-def test_another_stream_begins_afresh(head):
+def test_another_stream_starts_from_scratch(head):
     stream = SlidingWindow(head, window=8)
     first = [moment.probability for moment in stream.run(landmarks())]
     assert [moment.probability for moment in stream.run(landmarks())] == first
 
 
-def test_a_source_may_use_one_array_again_and_again(head):
+def test_a_source_may_reuse_its_array(head):
     sequence, one = landmarks().astype(np.float32), np.empty((20, 2), np.float32)
 
     def source():
@@ -163,9 +163,9 @@ def test_a_folder_of_images_is_a_stream(head, write_image):
     assert len(list(stream.run([path]))) == 1
 
 
-def test_a_video_that_breaks_off_is_named(video, monkeypatch):
+def test_a_truncated_video_is_named(video, monkeypatch):
     class Damaged:
-        """Says that it has nine frames, and gives three."""
+        """Claims to have nine frames, and gives three."""
 
         def __init__(self, path):
             self.frames = iter(frames(3))
@@ -238,7 +238,7 @@ def test_predicted_landmarks_are_cached_by_weights_and_images(tiny_annotations, 
     assert len(calls) == 7
 
 
-def test_unsure_landmarks_are_missing(tiny_annotations):
+def test_uncertain_landmarks_are_missing(tiny_annotations):
     torch.manual_seed(0)
     predictor = Predictor(hg1(channels=16), inp_res=64, batch_size=1)
     confidence = np.stack([p.confidence for p in predictor.predict(tiny_annotations.paths)])

@@ -1,4 +1,4 @@
-"""A stream that runs on keeps nothing of what has gone by; `benchmarks/soak.py` looks at the same for hours."""
+"""A long stream keeps nothing of past frames; `benchmarks/soak.py` checks the same for hours."""
 
 import gc
 import tracemalloc
@@ -11,7 +11,7 @@ from har import ActivityHead, SlidingWindow
 from pose import Predictor, hg1
 
 SIZES = [(72, 96), (120, 160), (96, 72), (240, 320)]  # height, width, px
-ROUND = 40  # frames: ten of each size, in turns of five
+ROUND = 40  # frames: ten of each size, alternating every five
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_stream_of_landmarks_keeps_only_its_window(stream):
     assert_flat(kept(stream.run(skeletons(600)), rounds=6, every=100))
 
 
-def test_streams_one_after_the_other_leave_nothing_behind(stream):
+def test_consecutive_streams_leave_nothing_behind(stream):
     def moments():
         while True:
             yield from stream.run(skeletons(15))
@@ -80,7 +80,7 @@ def test_streams_one_after_the_other_leave_nothing_behind(stream):
 
 
 def test_what_is_kept_would_be_seen(stream):
-    """The same measure, where somebody keeps every frame, every tensor or every moment."""
+    """The same measurement when every frame, tensor or moment is kept."""
     sources = camera(4 * ROUND), map(torch.from_numpy, camera(4 * ROUND)), stream.run(skeletons(4 * ROUND))
     for source in sources:
         kept_for_ever = []

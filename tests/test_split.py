@@ -1,4 +1,4 @@
-"""Splits that share no person, the folders of trainings, and weights on disk."""
+"""Splits that share no person, run folders, and weights on disk."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ def twenty():
     return Annotations([f"{i}.png" for i in range(20)], np.zeros((20, 1, 2)))
 
 
-def test_a_split_takes_each_image_once_and_the_asked_share_to_validation(twenty):
+def test_a_split_uses_each_image_once_and_the_requested_share_for_validation(twenty):
     train, valid = split_annotations(twenty, valid_share=0.25)
     assert len(valid) == 5
     assert sorted([*train, *valid]) == sorted(twenty)
@@ -126,7 +126,7 @@ def test_the_image_folder_is_kept_whatever_the_working_directory(own_data, monke
     assert all(path.startswith(str(own_data.resolve())) for path in train)
 
 
-def test_where_nothing_was_prepared_the_sample_is(own_data, monkeypatch):
+def test_without_a_split_the_sample_is_used(own_data, monkeypatch):
     monkeypatch.setattr(sys.modules["pose.split"], "SAMPLE", own_data)
     train, valid, *_ = load_split(own_data / "new" / "out")
     assert len(train) + len(valid) == 7
@@ -141,7 +141,7 @@ def test_the_joints_file_itself_is_not_overwritten(own_data):
     assert (own_data / "train.txt").read_bytes() == before
 
 
-def test_data_that_cannot_be_read_are_not_replaced_by_those_of_an_earlier_time(own_data):
+def test_data_that_cannot_be_read_are_not_replaced_by_earlier_data(own_data):
     split_dataset(own_data / "joints.txt", own_data / "images", own_data / "out")
     (own_data / "joints.txt").write_text("0.png 1 2 3\n")
     with pytest.raises(AnnotationError):
@@ -167,7 +167,7 @@ def test_each_training_gets_a_folder_of_its_own(tmp_path):
     assert (tmp_path / "pose_008").is_dir()
 
 
-def test_the_latest_run_is_the_newest_with_weights(tmp_path):
+def test_the_latest_run_is_the_last_one_with_weights(tmp_path):
     assert latest_run(tmp_path) is None
     for name in ("pose_001", "pose_002", "pose_003"):
         (tmp_path / name).mkdir()
@@ -183,7 +183,7 @@ def model():
     return StackedHourglass(2, 20, channels=16, loss="mse", sigma=1.5)
 
 
-def test_a_saved_model_computes_the_same_and_remembers_what_was_said_of_it(tmp_path, model):
+def test_a_saved_model_computes_the_same_and_keeps_its_metadata(tmp_path, model):
     images = torch.rand(2, 3, 64, 64)
     model.train()(images)  # moves the batch norm's statistics, which belong to the model too
     save_model(tmp_path / "deep" / "best.safetensors", model, config={"inp_res": 64}, scores={"auc": 0.5})
@@ -211,7 +211,7 @@ def test_an_interrupted_save_leaves_the_old_file_and_nothing_else(tmp_path, mode
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_tensors_and_what_is_said_of_them_come_back(tmp_path):
+def test_tensors_and_metadata_are_read_back(tmp_path):
     tensors = {"a.b": torch.arange(6.0).reshape(2, 3).T, "step": torch.tensor(7)}
     save_tensors(tmp_path / "last.safetensors", tensors, {"history": [{"epoch": 1}], "Ö": None})
     back, about = load_tensors(tmp_path / "last.safetensors")

@@ -1,4 +1,4 @@
-"""Trainings survive: killed anywhere, interrupted in a notebook, or found damaged, they end as if nothing had been."""
+"""Trainings survive: killed, interrupted in a notebook, or damaged, they end as if nothing had happened."""
 
 import csv
 import os
@@ -20,7 +20,7 @@ from pose.runtime.errors import PoseError
 
 TESTS = Path(__file__).parent
 CHECKPOINTS = ("best.safetensors", "last.safetensors")
-PATIENCE = 300  # seconds: on a busy machine all takes long
+PATIENCE = 300  # seconds: everything is slow on a busy machine
 PATHS = os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "tools")))
 ENVIRONMENT = os.environ | {"PYTHONPATH": PATHS}
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
@@ -31,7 +31,7 @@ def without_speed(rows):
 
 
 def assert_same(one, two):
-    """The same weights to the last bit, the same history, and nothing unfinished beside them."""
+    """The same weights to the last bit, the same history, and no temporary files."""
     for name in CHECKPOINTS:
         (tensors, about), (others, about_other) = load_tensors(one / name), load_tensors(two / name)
         assert tensors.keys() == others.keys()
@@ -57,7 +57,7 @@ def python(*words, **kwargs):
 
 
 def output(process):
-    """What a process that succeeded has printed."""
+    """The output of a process that succeeded."""
     text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
     return text
@@ -97,7 +97,7 @@ def torchrun(folder, run):
 
 
 def wait_for_rows(run, rows, process=None):
-    """Waits until so many epochs are done."""
+    """Waits until this many epochs are done."""
     deadline = time.monotonic() + PATIENCE
     while not (run / "history.csv").exists() or len(table(run)) < rows:
         assert process is None or process.poll() is None, process.communicate()[0]
@@ -106,7 +106,7 @@ def wait_for_rows(run, rows, process=None):
 
 
 def wait_for_the_end(pid):
-    """Waits until there is no such process any more, or nobody has asked yet how it ended."""
+    """Waits until the process is gone or a zombie."""
     deadline = time.monotonic() + PATIENCE
     state = Path(f"/proc/{pid}/stat")
     while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
@@ -115,7 +115,7 @@ def wait_for_the_end(pid):
 
 
 @linux
-def test_torchrun_ends_when_one_of_its_processes_is_killed_and_goes_on_like_an_uninterrupted_one(tmp_path):
+def test_torchrun_ends_when_one_of_its_processes_is_killed_and_resumes_like_an_uninterrupted_one(tmp_path):
     write_pictures(tmp_path)
     random.seed(0)
     whole = torchrun(tmp_path, tmp_path / "whole")
@@ -132,7 +132,7 @@ def test_torchrun_ends_when_one_of_its_processes_is_killed_and_goes_on_like_an_u
         assert rows <= len(table(tmp_path / "killed")) < 16
     process = torchrun(tmp_path, tmp_path / "killed")
     wait_for_rows(tmp_path / "killed", 10, process)
-    process.kill()  # torchrun itself: its processes must not train on by themselves
+    process.kill()  # torchrun itself: its processes must not continue training on their own
     process.communicate()
     for rank in (0, 1):
         wait_for_the_end(int((tmp_path / f"process{rank}").read_text()))
@@ -189,7 +189,7 @@ class Notebook:
         self.client.execute(code)
 
     def finish(self):
-        """Waits for the cell; returns the error's name and traceback, both empty where there is none."""
+        """Waits for the cell; returns the error's name and traceback, both empty if there is none."""
         reply = self.client.get_shell_msg(timeout=PATIENCE)["content"]
         return reply.get("ename", ""), "\n".join(reply.get("traceback", []))
 
@@ -211,7 +211,7 @@ def notebook(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "epochs"), [("pose", 24), ("har", 200)])
-def test_an_interrupted_cell_leaves_the_best_weights_and_goes_on(tmp_path, notebook, kind, epochs):
+def test_an_interrupted_cell_leaves_the_best_weights_and_resumes(tmp_path, notebook, kind, epochs):
     write_pictures(tmp_path)
     random.seed(0)
     notebook.run(f"from pathlib import Path; kind, epochs, folder = {kind!r}, {epochs}, Path({str(tmp_path)!r})")
@@ -274,7 +274,7 @@ def test_an_interruption_while_a_checkpoint_is_read_is_no_damage(tmp_path):
 
 
 def stopped(kind, folder, run, epochs, after):
-    """A training of so many epochs that was stopped after the first few."""
+    """A training that was stopped after the first few of its epochs."""
 
     def stop(history):
         if len(history) == after:
@@ -317,7 +317,7 @@ def test_a_damaged_checkpoint_is_named_and_nothing_is_overwritten(tmp_path, kind
 @pytest.mark.parametrize("kind", ["pose", "har"])
 @pytest.mark.parametrize("damage", ["gone", "half"])
 @pytest.mark.parametrize("done", [2, 3])
-def test_history_csv_is_made_again_however_it_was_damaged(tmp_path, kind, damage, done):
+def test_history_csv_is_rewritten_however_it_was_damaged(tmp_path, kind, damage, done):
     write_pictures(tmp_path)
     fit(kind, tmp_path, tmp_path / "whole", epochs=3)
     stopped(kind, tmp_path, tmp_path / "run", epochs=3, after=done)

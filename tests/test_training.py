@@ -77,7 +77,7 @@ def test_joints_are_found_where_the_picture_shows_them(folder, tmp_path):
     config = TrainConfig(**TINY, epochs=60, learning_rate=1e-2, ema_decay=0.9, augmentation=moved)
     model, _ = train(folder, tmp_path / "run", config)
     unseen = config.build_dataset(read_annotations(folder / "valid.txt", folder), is_train=False)
-    unseen.centers += [[9, 0], [0, -9], [-9, 0], [0, 9]]  # off the middle, too
+    unseen.centers += [[9, 0], [0, -9], [-9, 0], [0, 9]]  # off center, too
     assert evaluate(model, unseen).summary()["pck@0.2"] > 0.8
 
 
@@ -101,7 +101,7 @@ def test_squared_error_falls(folder, tmp_path):
     assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
 
 
-def test_history_and_checkpoints_tell_the_same(folder, tmp_path):
+def test_history_and_checkpoints_agree(folder, tmp_path):
     seen = []
     config = TrainConfig(**TINY, epochs=3)
     model, history = train(folder, tmp_path / "run", config, on_epoch=lambda rows: seen.append(len(rows)))
@@ -147,7 +147,7 @@ def test_an_interrupted_first_epoch_changes_nothing_either(folder, tmp_path, mon
     assert same_weights(whole.state_dict(), parts.state_dict())
 
 
-def test_results_without_a_state_to_go_on_are_kept(folder, tmp_path):
+def test_results_without_a_state_to_resume_are_kept(folder, tmp_path):
     config = TrainConfig(**TINY, epochs=1)
     train(folder, tmp_path / "run", config)
     (tmp_path / "run" / "last.safetensors").unlink()
@@ -269,7 +269,7 @@ def test_an_impossible_hyperparameter_is_refused(wrong):
         TrainConfig(**wrong)
 
 
-def test_a_trained_model_learns_on_at_another_size(folder, tmp_path):
+def test_a_trained_model_can_be_trained_further_at_another_size(folder, tmp_path):
     model, _ = train(folder, tmp_path / "small", TrainConfig(**TINY, epochs=1))
     config = TrainConfig(**TINY | {"inp_res": 128}, epochs=1)
     data = [
@@ -286,7 +286,7 @@ def test_a_loss_whose_step_is_long_gone_is_an_error_without_names(folder):
     assert "c.png" not in str(error)
 
 
-def test_the_first_error_is_the_one_that_is_told(folder, tmp_path):
+def test_the_first_error_is_the_one_that_is_reported(folder, tmp_path):
     def spoil(history):
         (tmp_path / "run" / "best.safetensors").write_bytes(b"damaged")
         raise KeyboardInterrupt
@@ -295,7 +295,7 @@ def test_the_first_error_is_the_one_that_is_told(folder, tmp_path):
         train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=2), on_epoch=spoil)
 
 
-def test_a_run_does_not_go_on_with_other_images(folder, tmp_path):
+def test_a_run_does_not_resume_with_other_images(folder, tmp_path):
     config = TrainConfig(**TINY, epochs=1)
     train(folder, tmp_path / "run", config)
     (folder / "train.txt").write_text((folder / "valid.txt").read_text())
@@ -318,7 +318,7 @@ def test_a_model_that_was_evaluated_first_trains_the_same(folder, tmp_path):
     assert same_weights(model.state_dict(), train(folder, tmp_path / "other", config)[0].state_dict())
 
 
-def test_the_optimiser_goes_on_in_the_layout_of_the_weights(folder, tmp_path):
+def test_the_optimiser_resumes_in_the_layout_of_the_weights(folder, tmp_path):
     config = TrainConfig(**TINY, epochs=1)
     model, _ = train(folder, tmp_path / "run", config)  # channels last
     state = training_state(folder, config, model, tmp_path / "run")
@@ -364,7 +364,7 @@ def test_workers_cache_and_recomputation_change_no_weight(folder, tmp_path):
 
 def test_a_compiled_training_learns_the_same(folder, tmp_path, monkeypatch):
     compiled, compile_ = [], torch.compile
-    # Without the code generator, which takes a minute here: what is tested is that the network can be traced.
+    # Without code generation, which takes a minute: this tests only that the network can be traced.
     monkeypatch.setattr(
         torch, "compile", lambda module: compiled.append(module) or compile_(module, backend="aot_eager")
     )
@@ -395,4 +395,4 @@ def test_no_step_waits_for_the_gpu(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(PoseTask, "loss", watched)
     train(folder, tmp_path / "run", TrainConfig(**TINY, epochs=1, compile=False))
-    assert watches == [0, 1]  # eight images, four a step
+    assert watches == [0, 1]  # eight images, four per step

@@ -1,4 +1,4 @@
-"""Checkpoints that version 0.1 wrote load, with the joints, sizes, actions and windows that they say."""
+"""Checkpoints of version 0.1 can be loaded, with their joints, sizes, actions and windows."""
 
 import pytest
 import torch

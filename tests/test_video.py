@@ -14,12 +14,12 @@ from pose import ImageError, Predictor, hg1, read_frames
 from pose import films as video
 from pose.runtime.errors import DataError, MissingError
 
-HANGS = 10.0  # s that a read of a hanging camera takes before it fails, as on Linux
+HANGS = 10.0  # s until a read from a hanging camera fails, as on Linux
 
 
 class Camera:
     """A `cv2.VideoCapture` that plays a script: frames; None for a read that fails; HANGS for one that fails late; an
-    error for one that raises it. Behind the script every read fails. Time passes only as the script and sleep say."""
+    error for one that raises it. After the script every read fails. Time passes only through the script and sleep."""
 
     def __init__(self, monkeypatch, script, opened=True, **properties):
         self.script, self.opened, self.properties = list(script), opened, properties
@@ -63,13 +63,13 @@ def stream():
     return SlidingWindow(head, pose=Predictor(hg1(channels=16), inp_res=64), window=5)
 
 
-def test_a_camera_that_stalls_goes_on_where_it_was(stream, monkeypatch):
+def test_a_camera_that_stalls_continues(stream, monkeypatch):
     Camera(monkeypatch, [frame(), *[None] * 80, frame(), HANGS / 4, frame()])  # 80 × 0.05 s
     moments = stream.run(0)
     assert [next(moments).action in stream.actions for _ in range(3)] == [True] * 3
 
 
-def test_dropped_frames_are_left_out(monkeypatch):
+def test_dropped_frames_are_skipped(monkeypatch):
     first, second, third = (frame(seed=seed) for seed in range(3))
     empty = np.empty((0, 0, 3), np.uint8)
     script = [None, first, None, second, cv2.error("out of memory"), empty, third]
@@ -100,7 +100,7 @@ def test_an_unplugged_camera_ends_the_stream_with_an_error(stream, monkeypatch):
     assert 5.0 <= camera.now - 100 < 5.2
 
 
-def test_patience_is_how_long_a_camera_may_give_nothing(monkeypatch):
+def test_patience_limits_how_long_a_camera_may_give_nothing(monkeypatch):
     Camera(monkeypatch, [frame(), *[None] * 80, frame()])
     with pytest.raises(ImageError, match=r"no frame for 1\.0 s"):
         list(read_frames(0, patience=1.0))
@@ -117,7 +117,7 @@ def test_a_read_that_hangs_is_not_tried_again_beyond_patience(monkeypatch):
     assert camera.played == 2
 
 
-def test_time_that_is_spent_on_a_frame_is_not_the_cameras(monkeypatch):
+def test_time_spent_on_a_frame_does_not_count_as_waiting(monkeypatch):
     camera = Camera(monkeypatch, [frame(), None, frame()])
     frames = read_frames(0)
     next(frames)
@@ -133,7 +133,7 @@ def test_a_camera_that_cannot_be_opened_is_not_waited_for(stream, monkeypatch):
     assert camera.released
 
 
-def test_a_camera_is_released_when_nobody_wants_more(monkeypatch):
+def test_a_camera_is_released_when_no_more_frames_are_wanted(monkeypatch):
     camera = Camera(monkeypatch, [frame()] * 3)
     frames = read_frames(0)
     next(frames)
@@ -162,8 +162,8 @@ def test_frames_of_another_kind_are_named(monkeypatch, given):
     assert camera.released
 
 
-def test_a_film_of_varying_rate_is_complete_when_its_time_is_over(monkeypatch, tmp_path):
-    """Its number of frames is estimated as length × rate: here it slows down to half the rate."""
+def test_a_film_of_varying_rate_is_complete_at_the_end_of_its_duration(monkeypatch, tmp_path):
+    """Its number of frames is estimated as duration × rate: here it slows down to half the rate."""
     (tmp_path / "film.mkv").write_bytes(b"")
 
     def film(last):
@@ -179,7 +179,7 @@ def test_a_film_of_varying_rate_is_complete_when_its_time_is_over(monkeypatch, t
 
 @pytest.fixture
 def film(tmp_path):
-    """A function that writes a video of noise in which every frame is an image of its own; returns path and bytes."""
+    """A function that writes a video of noise in which every frame is different; returns path and bytes."""
 
     def write(count, name="film.avi"):
         writer = cv2.VideoWriter(str(tmp_path / name), cv2.VideoWriter_fourcc(*"MJPG"), 10, (96, 72))
@@ -192,7 +192,7 @@ def film(tmp_path):
 
 
 def until_the_error(source, stream=None):
-    """The frames that come, and the error's message."""
+    """The frames read, and the error's message."""
     frames = []
     with pytest.raises(ImageError) as error:
         frames.extend(stream.run(str(source)) if stream else read_frames(source))
@@ -200,14 +200,14 @@ def until_the_error(source, stream=None):
 
 
 @pytest.mark.parametrize("whole", [1, 6, 11])
-def test_all_whole_frames_of_a_cut_film_come_before_the_error(stream, film, whole):
+def test_all_complete_frames_of_a_cut_film_come_before_the_error(stream, film, whole):
     path, content = film(12)
     complete = list(read_frames(path))
     starts = [i for i in range(content.index(b"movi"), len(content)) if content[i : i + 4] == b"00dc"]
-    path.write_bytes(content[: starts[whole] + 100])  # of the next frame, only the beginning
+    path.write_bytes(content[: starts[whole] + 100])  # only the beginning of the next frame
     frames, message = until_the_error(path)
     np.testing.assert_array_equal(frames[:whole], complete[:whole])
-    assert len(frames) in (whole, whole + 1)  # the last may be a part of one
+    assert len(frames) in (whole, whole + 1)  # the last one may be partial
     assert f"film.avi: ends after {len(frames)} of 12 frames" in message
     assert len(until_the_error(path, stream)[0]) == len(frames)
 
@@ -248,7 +248,7 @@ def test_a_video_without_frames_is_named(film, name):
 
 
 @pytest.mark.parametrize("source", ["", "none.avi", "a" * 300, "a\0b.avi"])
-def test_a_source_that_is_not_there_is_missing(stream, source):
+def test_a_source_that_does_not_exist_is_missing(stream, source):
     with pytest.raises(MissingError, match="there is no such video"):
         next(stream.run(source))
 
@@ -290,7 +290,7 @@ def test_a_header_that_promises_too_many_frames_is_named(film, frames):
 
 
 @pytest.mark.parametrize("size", [(0, 0), (65535, 65535), (2**31 - 1, 2**31 - 1)])
-def test_a_size_in_the_header_does_not_matter_beside_that_of_the_frames(film, size):
+def test_the_size_of_the_frames_overrides_that_in_the_header(film, size):
     path, content = film(3)
     path.write_bytes(stated(content, size=size))
     assert [found.shape for found in read_frames(path)] == [(72, 96, 3)] * 3
@@ -298,7 +298,7 @@ def test_a_size_in_the_header_does_not_matter_beside_that_of_the_frames(film, si
 
 def test_frames_of_an_absurd_size_are_none(film):
     path, content = film(3)
-    sizes = [i for i in range(len(content)) if content[i : i + 5] == b"\xff\xc0\x00\x11\x08"]  # in each JPEG's head
+    sizes = [i for i in range(len(content)) if content[i : i + 5] == b"\xff\xc0\x00\x11\x08"]  # in each JPEG's header
     assert len(sizes) == 3
     for i in sizes:
         content[i + 5 : i + 9] = struct.pack(">HH", 65500, 65500)

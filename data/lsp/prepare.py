@@ -38,8 +38,8 @@ ABSENT, UNLABELLED = "skipped absent images", "skipped images without a label"
 def load_joints(raw):
     """Labels (N, 20, 2) of images 1 … N, image px, in the order of KINECT20, NaN where not labelled.
 
-    A joint with flag 0 is not labelled: all of them in an image have the same position beyond its edge, where
-    (0, 0) ended up when the photograph was cropped and scaled. The rest are unchanged (see data/README.md).
+    A joint with flag 0 is not labelled: all of them in an image have the same position beyond its edge, where (0, 0)
+    ended up when the photograph was cropped and scaled. The rest are unchanged (see data/README.md).
     Raises MissingError if joints.mat is missing, DataError if it is something else.
     """
     path = raw / "joints.mat"

@@ -3,12 +3,12 @@
     python data/utd_mhad/prepare.py --raw RAW_DIR --out OUT_DIR
 
 Data set: C. Chen, R. Jafari, N. Kehtarnavaz, "UTD-MHAD: A Multimodal Dataset for Human Action Recognition
-Utilizing a Depth Camera and a Wearable Inertial Sensor", ICIP 2015. The authors provide it for research on its
-page at the University of Texas at Dallas; of its archives, Depth and Skeleton are needed. Cite the paper.
+Utilizing a Depth Camera and a Wearable Inertial Sensor", ICIP 2015. The authors provide it for research on its page at
+the University of Texas at Dallas; of its archives, Depth and Skeleton are needed. Cite the paper.
 
-RAW_DIR contains the official files, `Depth/a{action}_s{subject}_t{trial}_depth.mat` (`d_depth`, 240×320×T, mm,
-0 where no body is) and `Skeleton/…_skeleton.mat` (`d_skel`, 20×3×T, metres, x right, y up, z away). OUT_DIR
-gets `images/`, `joints.txt`, `clips.csv`, `joints_3d.txt` and `camera.json` (formats: data/README.md).
+RAW_DIR contains the official files, `Depth/a{action}_s{subject}_t{trial}_depth.mat` (`d_depth`, 240×320×T, mm, 0 where
+no body is) and `Skeleton/…_skeleton.mat` (`d_skel`, 20×3×T, metres, x right, y up, z away). OUT_DIR gets `images/`,
+`joints.txt`, `clips.csv`, `joints_3d.txt` and `camera.json` (formats: data/README.md).
 """
 
 import argparse

@@ -7,8 +7,8 @@ CVPR Workshops 2012. The authors provide it for research on its page at the Univ
 
 RAW_DIR contains the official files: `joints/joints_s{person}_e{take}.txt`, a line per frame with its number and the
 x y z of 20 joints in metres (the SDK's order; x right, y up, z away), and `actionLabel.txt`, the frame range of each
-action. OUT_DIR gets `joints.txt`, `clips.csv`, `joints_3d.txt` and `camera.json` (formats: data/README.md). The
-image names are those of the official RGB archive, `s01_e01/colorImg190.jpg`, which action recognition does not need.
+action. OUT_DIR gets `joints.txt`, `clips.csv`, `joints_3d.txt` and `camera.json` (formats: data/README.md). The image
+names are those of the official RGB archive, `s01_e01/colorImg190.jpg`, which action recognition does not need.
 """
 
 import argparse

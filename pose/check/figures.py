@@ -89,9 +89,7 @@ def plot_worst(report, count=12, columns=4):
 
 
 def worst_images(report, count):
-    """At most `count` (table, row, findings): errors before warnings, alternating between kinds so that each is
-    shown.
-    """
+    """At most `count` (table, row, findings): errors before warnings, alternating kinds so that each is shown."""
     findings, table_of = defaultdict(list), {table.file: table for table in report.tables}
     for one in report.findings:
         if one.line is not None and one.file in table_of and one.level != "note":

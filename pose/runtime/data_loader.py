@@ -18,8 +18,8 @@ EPOCH = ContextVar("epoch", default=None)
 class Loader(DataLoader):
     """A `DataLoader` whose samples are those of the epoch given to `set_epoch`, whatever wraps the data set.
 
-    An error of the project keeps its own message, whichever process loaded the sample; PyTorch would replace it by
-    that process's traceback. Raises OutOfMemory if a loading process was killed, usually for lack of memory.
+    An error of the project keeps its own message, whichever process loaded the sample; PyTorch would replace it by that
+    process's traceback. Raises OutOfMemory if a loading process was killed, usually for lack of memory.
     """
 
     def __init__(self, dataset, *args, collate_fn=default_collate, **options):

@@ -32,7 +32,7 @@ def chosen_device(device=None):
 
 
 def machine():
-    """The hardware in words: the GPU, or the number of threads and the processor's model."""
+    """The hardware in words: the GPU, or the number of threads and the CPU model."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     cpuinfo = Path("/proc/cpuinfo")
@@ -75,8 +75,8 @@ def tuned(device, tf32=True):
 def keep_freed_memory():
     """Tells glibc to keep large freed blocks for the next allocation, for the rest of this process.
 
-    By default each large tensor is mapped anew and returned to the system, which slows down training on the CPU.
-    Does nothing if the C library is not glibc, or if the environment sets one of glibc's own MALLOC_… variables or
+    By default each large tensor is newly mapped and returned to the system, which slows down training on the CPU. Does
+    nothing if the C library is not glibc, or if the environment sets one of glibc's own MALLOC_… variables or
     POSE_KEEP_MEMORY=0.
     """
     tuned_by_user = any(name.startswith("MALLOC_") for name in os.environ)

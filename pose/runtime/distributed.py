@@ -1,6 +1,4 @@
-"""Several processes under `torchrun`: ranks, reductions, and batch norm over all of them. No-ops in a single
-process.
-"""
+"""Several processes under `torchrun`: ranks, reductions, batch norm over all of them. No-ops in a single process."""
 
 import ctypes
 import os

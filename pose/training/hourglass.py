@@ -27,8 +27,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     """Trains a `StackedHourglass`.
 
     train_data, valid_data: two `Generic`, the second with `is_train=False`, or any other `Dataset` of samples
-        `(image, heatmaps, info)`: your own class, a `Subset`, a `ConcatDataset`; the first may be a
-        `ShardedGeneric`.
+        `(image, heatmaps, info)`: your own class, a `Subset`, a `ConcatDataset`; the first may be a `ShardedGeneric`.
     config: `TrainConfig`; its loss must be the model's.
     run_dir: the folder of this training. It gets config.json (hyperparameters, versions, data), and after each epoch
         last.safetensors (everything needed to resume), best.safetensors (the averaged weights of the epoch with the
@@ -38,10 +37,10 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     on_epoch: called with the history after each epoch, for example to draw curves.
     Returns the history, a dictionary per epoch. `model` then has the weights of best.safetensors; if the training is
     interrupted or fails, those of the best epoch so far, if one was finished (not under torchrun).
-    Raises ExistsError if `run_dir` already contains a training and `resume` is false; DataError if model, data
-    and configuration do not fit each other, or the training to resume had other hyperparameters or images; LossError
-    if the loss is no longer finite; OutOfMemory; ImageError for an image that cannot be read, unless the
-    configuration says to skip it; FileError if `run_dir` cannot be written.
+    Raises ExistsError if `run_dir` already contains a training and `resume` is false; DataError if model, data and
+    configuration do not fit each other, or the training to resume had other hyperparameters or images; LossError if the
+    loss is no longer finite; OutOfMemory; ImageError for an image that cannot be read, unless the configuration says to
+    skip it; FileError if `run_dir` cannot be written.
     """
     _check(model, train_data, valid_data, config, run_dir)
     distributed.start()

@@ -64,8 +64,8 @@ def train(task, config, run_dir=None, resume=False, on_epoch=None):
 
     config: `TrainConfig` or `HarConfig`. run_dir: the folder of this training, or None to save nothing.
     resume, on_epoch, and what is raised: as in `pose.fit`.
-    The model then has the averaged weights of the best epoch, also after an interruption or a failure, if an epoch
-    was finished.
+    The model then has the averaged weights of the best epoch, also after an interruption or a failure, if an epoch was
+    finished.
     """
     keep_freed_memory()
     device = default_device()

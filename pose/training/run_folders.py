@@ -75,7 +75,7 @@ def _version(package):
 
 
 def read_description(run_dir):
-    """What `write_description` left in the folder; an empty dictionary where it is missing or damaged."""
+    """What `write_description` left in the folder; an empty dictionary if it is missing or damaged."""
     try:
         return dict(json.loads((Path(run_dir) / "config.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -95,7 +95,7 @@ def compare_runs(parent, kind="pose"):
 
 
 def _history(run):
-    """The rows of history.csv as dictionaries of numbers; an empty list where it is missing or damaged."""
+    """The rows of history.csv as dictionaries of numbers; an empty list if it is missing or damaged."""
     try:
         with open(run / "history.csv", newline="", encoding="utf-8") as file:
             return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

@@ -1,10 +1,10 @@
-"""Known vulnerabilities in the packages of this environment, by way of pip-audit.
+"""Reports known vulnerabilities in the packages of this environment, using pip-audit.
 
     pip install pip-audit
     python tests/tools/audit.py
 
-Exits 1 where a package has one that a newer version mends. Where pip-audit is not installed, or the service that it
-asks cannot be reached, or knows none of the packages, nothing is known: it says so and exits 0.
+Exits 1 if a package has one that a newer version fixes. If pip-audit is not installed, or its service cannot be reached
+or knows none of the packages, nothing is known: it says so and exits 0.
 """
 
 import json
@@ -37,17 +37,17 @@ def main():
 
 
 def report(known, installed):
-    """Prints the vulnerabilities of packages as pip-audit describes them; 1 where one can be mended, else 0."""
-    mendable = 0
+    """Prints the vulnerabilities of packages as pip-audit describes them; 1 if one can be fixed, else 0."""
+    fixable = 0
     for package in known:
         for found in package["vulns"]:
             fixed = ", ".join(found["fix_versions"])
-            mendable += bool(fixed)
+            fixable += bool(fixed)
             names = " ".join([found["id"], *found.get("aliases", [])])
-            cure = f"mended in {fixed}" if fixed else "not mended yet"
+            cure = f"fixed in {fixed}" if fixed else "not fixed yet"
             print(f"{package['name']} {package['version']}: {names}; {cure}")
-    print(f"{len(known)} of {installed} packages looked up; vulnerabilities that a newer version mends: {mendable}")
-    return int(mendable > 0)
+    print(f"{len(known)} of {installed} packages looked up; vulnerabilities that a newer version fixes: {fixable}")
+    return int(fixable > 0)
 
 
 if __name__ == "__main__":

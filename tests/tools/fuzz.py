@@ -1,13 +1,13 @@
-"""Fuzzing: whatever bytes a file holds, nothing but the project's own errors may come out.
+"""Fuzzing: whatever bytes a file contains, only the project's own errors may be raised.
 
     pip install atheris                             # not a dependency of the project
     python tests/tools/fuzz.py joints --minutes 10        # or clips, images, checkpoints
 
 Inputs are mutated from small valid files, and those that reach new lines of the project are mutated further (libFuzzer,
-by way of atheris). Native code (OpenCV, safetensors, PyTorch's reader) is run but not instrumented: nothing steers the
-inputs through its branches. Memory is bounded by the process's address space, since libFuzzer cannot watch
-allocations without a sanitizer; an input may take 20 seconds. Whatever else comes out is a finding: it is printed once
-for each place it comes from, and its input kept. Exits 1 where there is a finding.
+through atheris). Native code (OpenCV, safetensors, PyTorch's reader) is run but not instrumented: inputs are not guided
+through its branches. Memory is bounded by the process's address space, since libFuzzer cannot watch allocations without
+a sanitizer; an input may take 20 seconds. Any other error is a finding: it is printed once per location, and its input
+is kept. Exits 1 if there are findings.
 """
 
 import argparse
@@ -154,7 +154,7 @@ def images(folder):
 
 
 def checkpoints(folder):
-    """A checkpoint's file as it is (first byte 0), or what it says of itself, around the weights of a valid one."""
+    """A checkpoint's file as it is (first byte 0), or its metadata, around the weights of a valid one."""
     import atheris
     import numpy as np
     import torch
@@ -208,7 +208,7 @@ TARGETS = {"joints": joints, "clips": clips, "images": images, "checkpoints": ch
 
 
 def fuzz(target, findings, seconds):
-    """Runs libFuzzer in this process, which it ends."""
+    """Runs libFuzzer in this process, which it terminates."""
     import atheris
 
     sys.path.insert(0, str(PROJECT))
@@ -232,7 +232,7 @@ def fuzz(target, findings, seconds):
     def one(content):
         try:
             errors = run(content)
-        except Exception as error:  # an assertion above, or a fault on the way back
+        except Exception as error:  # an assertion above, or an error when writing back
             errors = [error]
         for error in errors:
             if not isinstance(error, PoseError):
@@ -246,14 +246,14 @@ def fuzz(target, findings, seconds):
 
 
 def _bound_memory():
-    """Lets this process have only `MORE_MB` more of address space; an allocation beyond it fails."""
+    """Limits this process to `MORE_MB` more address space; allocations beyond it fail."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MORE_MB * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _report(error, content, findings, seen):
-    """Keeps the first input for each kind of error and each place that it comes from."""
+    """Keeps the first input for each kind of error and each location."""
     frames = traceback.extract_tb(error.__traceback__)
     place = (type(error).__name__, *((frame.filename, frame.lineno) for frame in frames[1:]))
     if place not in seen:
@@ -283,7 +283,7 @@ def main():
 
 
 def _watch(target, findings, minutes):
-    """Runs the fuzzer as a process of its own, which a native crash may end, and prints its figures."""
+    """Runs the fuzzer in a separate process, which a native crash may end, and prints its statistics."""
     command = [sys.executable, __file__, target, "--minutes", str(minutes), "--findings", str(findings), "--here"]
     quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | quiet)

@@ -1,9 +1,10 @@
-"""Trains uninterrupted, and the same again but killed over and over: what the survival tests compare.
+"""Runs a training uninterrupted, and again while killing it repeatedly, for the survival tests to compare.
 
     python tests/tools/kill_training.py KIND OUT EPOCHS WORKERS OUTSIDE SEED
 
 KIND is pose or har. OUT/whole is never interrupted. The training in OUT/killed dies of SIGKILL at every moment of
-writing each of its three files, and OUTSIDE times more whenever it happens, in an order that SEED fixes; then it ends.
+writing each of its three files, and OUTSIDE times more whenever it happens, in an order determined by SEED; then it
+finishes.
 """
 
 import os
@@ -65,7 +66,7 @@ def har_arguments(folder, epochs, workers=0):
 
 
 def fit(kind, folder, run, epochs, workers=0, on_epoch=None):
-    """Trains, or goes on where there is something to go on with."""
+    """Trains, or resumes if there is something to resume."""
     function, arguments = fit_and_arguments(kind)
     function(*arguments(folder, epochs, workers), run, resume=True, on_epoch=on_epoch)
 
@@ -79,7 +80,7 @@ def fit_and_arguments(kind):
 
 
 def die_writing(name, moment):
-    """Lets this process die when it writes the file `name` the next time."""
+    """Makes this process die the next time it writes the file `name`."""
     replace = os.replace
 
     def dying(source, target):
@@ -96,11 +97,11 @@ def die_writing(name, moment):
 
 
 def start(work):
-    """Calls `work()` in a copy of this process, in a session of its own; returns its id."""
+    """Calls `work()` in a fork of this process, in its own session; returns its id."""
     child = os.fork()
     if child:
         return child
-    os.setsid()  # by which its loading workers are found
+    os.setsid()  # used to find its loading workers
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # no progress bars
     try:
         work()
@@ -123,13 +124,13 @@ def epochs_done(run):
 
 
 def wait_for_the_kill(epochs, history):
-    """Keeps a training that is to be killed from going on beyond so many epochs, however late the kill comes."""
+    """Keeps a training that is to be killed from continuing beyond this many epochs, however late the kill comes."""
     while len(history) >= epochs:
         time.sleep(0.05)
 
 
 def kill(train, run, plan, better, longest):
-    """Starts the training again and again, until it has died all the deaths of the plan; returns the processes' ids.
+    """Restarts the training until it has been killed in every planned way; returns the processes' ids.
 
     train: called with a function for `on_epoch`.
     plan: (name, moment) of die_writing, or None: killed from outside within `longest` seconds.
@@ -171,7 +172,7 @@ def main(kind, out, epochs, workers, outside, seed):
     out, epochs, workers = Path(out), int(epochs), int(workers)
     write_pictures(out)
     model, *_ = fit_and_arguments(kind)[1](out, epochs)
-    torch.optim.AdamW(model.parameters())  # so that each copy of this process has imported everything
+    torch.optim.AdamW(model.parameters())  # so that each fork has everything imported
     random.seed(int(seed))
     plan = [*product(NAMES, MOMENTS), *[None] * int(outside)]
     random.shuffle(plan)

@@ -82,8 +82,8 @@ class Pose:
     lean, bend: (T,) forward pitch of the whole trunk, and of the chest beyond it.
     sway: (T,) trunk to the right. twist: (T,) chest turned to the left. nod, look: (T,) head down, to the
         left.
-    hands: (T, 2, 3) from each shoulder to its wrist in arm lengths; turned with the chest's twist, but not
-        with its lean, so a loose arm hangs straight down. A hand out of reach is moved to where the arm ends.
+    hands: (T, 2, 3) from each shoulder to its wrist in arm lengths; turned with the chest's twist, but not with its
+        lean, so a loose arm hangs straight down. A hand out of reach is moved to where the arm ends.
     elbows: (T, 2, 3) the direction in which each elbow points.
     """
 

@@ -3,14 +3,13 @@
     python data/sample/generator/generate.py --out DIR                     # identical to the committed data/sample
     python data/sample/generator/generate.py --out DIR --subjects 40 --clips-per-action 3 --frames 24 --seed 1
 
-Each of the `--subjects` performs the ten actions of UT-Kinect `--clips-per-action` times; `--frames`
-images are spread evenly over each clip, from its start to its end. Every clip has its own random numbers,
-keyed by (seed, subject, action, take): generating more does not change existing clips. The labels are the
-joints of the drawn body, projected by the camera that draws it; occluded joints are labelled too, and all are
-inside the image.
+Each of the `--subjects` performs the ten actions of UT-Kinect `--clips-per-action` times; `--frames` images are spread
+evenly over each clip, from its start to its end. Every clip has its own random numbers, keyed by (seed, subject,
+action, take): generating more does not change existing clips. The labels are the joints of the drawn body, projected by
+the camera that draws it; occluded joints are labelled too, and all are inside the image.
 
-The same seed gives the same labels everywhere; the bytes of the JPEG files may differ between versions of
-OpenCV. About 100 images per second on one core.
+The same seed gives the same labels everywhere; the bytes of the JPEG files may differ between versions of OpenCV. About
+100 images per second on one core.
 """
 
 import argparse

@@ -177,8 +177,8 @@ def _both(left):
 def _stride(pose, t, stance, cycles, phase):
     """Walk `cycles` double steps along the heading; returns the angle of the step cycle (T,), radians.
 
-    A foot is on the floor for 3/5 of a cycle. During that time it stays in place while the pelvis passes over it
-    by `stance`; in the rest it swings forward.
+    A foot is on the floor for 3/5 of a cycle. During that time it stays in place while the pelvis passes over it by
+    `stance`; in the rest it swings forward.
     """
     pose.pelvis[:, 2] = stance / 0.6 * cycles * (t - 0.5)
     cycle = cycles * t + phase

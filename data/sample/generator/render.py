@@ -11,8 +11,8 @@ SAMPLES = 2  # rays per pixel in each direction; their mean gives soft edges
 
 @dataclass
 class Solids:
-    """P capsules in one frame, each in its own coordinates: x to its left, y from its start to its end,
-    z to its front, stretched so that its section is round.
+    """P capsules in one frame, each in its own coordinates: x to its left, y from its start to its end, z to its front,
+    stretched so that its section is round.
 
     to_local: (P, 3, 3) from camera axes to these. eye: (P, 3) the camera in these. length: (P,).
     radii: (P, 2).
@@ -95,8 +95,8 @@ def _ray_capsule(scene, p, x, y):
     """Depth (h, w) at which the rays through (x, y, 1) enter capsule p; NaN where they miss it.
 
     Ray: eye + depth · d. A sphere or a cone is a quadratic equation in depth, its coefficients linear or
-    quadratic forms of (x, y, 1). The ray enters the capsule where it first enters one of its two spheres, or the
-    cone between them.
+    quadratic forms of (x, y, 1). The ray enters the capsule where it first enters one of its two spheres, or the cone
+    between them.
     """
     to_local, eye = scene.to_local[p], scene.eye[p]
     length, (ra, rb) = scene.length[p], scene.radii[p]
