@@ -145,9 +145,8 @@ def train_step(task, optimizer, batch):
 
 
 def rate_at(step, steps, highest, warmup):
-    """The learning rate of step 0 … steps−1: it rises linearly over a share `warmup` of them, then decays from
-    `highest`
-    to zero as half a cosine (one cycle: Smith & Topin 2018)."""
+    """The learning rate of step 0 … steps−1: it rises linearly over a share `warmup` of them, then decays
+    from `highest` to zero as half a cosine (one cycle: Smith & Topin 2018)."""
     rise = max(1, round(warmup * steps))
     if step < rise:
         return highest * (step + 1) / rise
