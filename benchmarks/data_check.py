@@ -110,9 +110,7 @@ def axes(table, row, rng):
 
 
 def other_line(table, row, rng):
-    table.landmarks[row] = table.landmarks[rng.integers(len(table))] + rng.normal(
-        0, 0.5, (1, 2)
-    )  # not exactly the same
+    table.landmarks[row] = table.landmarks[rng.integers(len(table))] + rng.normal(0, 0.5, (1, 2))  # not identical
 
 
 def one_place(table, row, rng):

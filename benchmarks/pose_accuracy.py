@@ -37,9 +37,7 @@ STAGES = {
 
 
 def split_utd_mhad(annotations):
-    """Rows to train on (subjects 1, 3, 5), to choose the epoch (one of their clips in twenty), and to test (2, 4,
-    6).
-    """
+    """Rows to train on (subjects 1, 3, 5), to choose the epoch (a twentieth of their clips), to test (2, 4, 6)."""
     names = [Path(path).name for path in annotations.paths]
     subjects = np.array([int(name.split("_")[1][1:]) for name in names])
     clips = np.array([name.rpartition("_")[0] for name in names])

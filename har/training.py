@@ -33,7 +33,7 @@ def fit(model, train_data, valid_data, config, run_dir=None, resume=False, on_ep
     run_dir: the folder of this training, or None to save nothing. It gets config.json (hyperparameters, versions,
         data), and after each epoch last.safetensors (everything needed to resume), best.safetensors (the averaged
         weights of the epoch with the lowest validation loss, for `load_model`), scores.txt (its scores per
-            action) and history.csv.
+        action) and history.csv.
     resume: continue from last.safetensors; the result equals that of an uninterrupted training.
     on_epoch: called with the history after each epoch.
     Returns the history, a dictionary per epoch. `model` then has the best averaged weights, is in evaluation mode, and

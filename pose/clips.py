@@ -115,9 +115,7 @@ def _rows_of_file(clips_csv):
                     todo = "it has semicolons between the columns: write commas"
                 return [], [_finding(clips_csv, 1, "clip", f"lacks {', '.join(missing)}", todo)]
             for row in reader:
-                if "\n" in "".join(
-                    [*row.pop(None, []), *row.values()]
-                ):  # an open quotation mark swallowed the following lines
+                if "\n" in "".join([*row.pop(None, []), *row.values()]):  # an open quotation mark swallowed lines
                     raise csv.Error
                 line = reader.line_num
                 rows.append((line, {column: row[column].strip() for column in COLUMNS}))
@@ -223,7 +221,7 @@ def find_clips(joints_txt, annotations, image_dir=None):
 
 
 def divide_clips(clips, annotations, valid):
-    """(train, valid): the clips split so that valid are those whose images are in the pose validation set.
+    """(train, valid): the clips divided like the pose split: valid has those whose images are in its validation set.
 
     annotations: those that the clips' rows refer to; valid: the validation `Annotations` of the pose split.
     The people that the recogniser is tested on are then new to the hourglass, too.

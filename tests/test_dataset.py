@@ -272,7 +272,7 @@ def test_indices_count_from_the_end_too_and_stop(tiny_annotations):
 def test_an_empty_data_set_and_another_skeleton_are_refused_immediately():
     with pytest.raises(ValueError, match="data set is empty"):
         Generic({})
-    with pytest.raises(ValueError, match="expected 20 joints, those of the skeleton, got 16"):
+    with pytest.raises(ValueError, match="expected the 20 joints of the skeleton, got 16"):
         pose.Annotations(["a.png"], np.zeros((1, 16, 2)), skeleton=KINECT20)
 
 

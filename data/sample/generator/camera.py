@@ -10,9 +10,8 @@ from body import rotation
 class Camera:
     """A pinhole camera.
 
-    position: (3,) in the world, metres. axes: (3, 3) rows are the image's right, its down, and away
-    from the camera. focal, center (x, y), size (width, height): pixels; a pixel's integer coordinate is
-    its centre.
+    position: (3,) in the world, metres. axes: (3, 3) rows are the image's right, its down, and away from the
+    camera. focal, center (x, y), size (width, height): pixels; a pixel's integer coordinate is its centre.
     """
 
     position: np.ndarray

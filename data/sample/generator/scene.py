@@ -117,7 +117,7 @@ def _wall(rng):
         x, y = (
             rng.uniform(2, 9),
             rng.choice([0.0, rng.uniform(0.5, 2.0)]),
-        )  # leaning against the wall, or hanging on it
+        )  # on the floor, or on the wall
         _rectangle(texture, x, y, width, height, draw_colour(rng))
         if rng.random() < 0.5:
             _rectangle(texture, x + 0.12 * width, y + 0.12 * height, 0.76 * width, 0.76 * height, draw_colour(rng))
