@@ -57,7 +57,7 @@ def chain_rate(checkpoint, frames=40):
 
 def one_step(chunk):
     """One end-to-end training step; prints its seconds and the peak memory of this process in GB."""
-    pose.device.keep_freed_memory()
+    pose.runtime.device.keep_freed_memory()
     model = har.HourglassLSTM(pose.hg2(), har.HarConfig().build_head(10), chunk=chunk).train()
     optimizer = torch.optim.AdamW(model.parameters())
     clips, lengths = torch.rand(2, 32, 3, 256, 256), torch.tensor([32, 32])
