@@ -8,7 +8,6 @@ from sklearn.metrics import classification_report, confusion_matrix
 from torch.nn import functional as F
 
 from har.datasets import collate_clips
-from har.hourglass_lstm import HourglassLSTM
 from pose.runtime.data_loader import Loader
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError
@@ -85,10 +84,12 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
             f"the model knows the actions {', '.join(known)}, the data have {', '.join(dataset.actions)}; pass "
             "actions=model.actions to the data set"
         )
-    if isinstance(model, HourglassLSTM):
-        model.check(dataset)
-    else:
-        model.skeleton.check_same(dataset.skeleton, "the model", "the data")
+    if model.num_actions != len(dataset.actions):
+        raise DataError(
+            f"the model knows {model.num_actions} actions, the data have {len(dataset.actions)}; pass the actions of "
+            "the training to the data set, actions="
+        )
+    model.check(dataset)
     device = chosen_device(device)
     model = model.to(device).eval()
     logits = []
@@ -98,9 +99,4 @@ def evaluate(model, dataset, batch_size=32, workers=0, device=None):
         with torch.inference_mode():
             logits.append(model(padded.to(device), lengths.to(device), *to_image))
     probabilities = F.softmax(torch.cat(logits).double(), dim=1).cpu().numpy()
-    if probabilities.shape[1] != len(dataset.actions):
-        raise DataError(
-            f"the model knows {probabilities.shape[1]} actions, the data have {len(dataset.actions)}; pass "
-            "the actions of the training to the data set, actions="
-        )
     return ActivityScores(dataset.clips, dataset.actions, probabilities)

@@ -61,6 +61,10 @@ class ActivityHead(nn.Module):
         """The arguments that build the same network, `ActivityHead(**settings)`, as a dictionary."""
         return self._architecture | {"actions": self.actions, "window": self.window}
 
+    def check(self, dataset):
+        """Raises DataError if a data set has other joints."""
+        self.skeleton.check_same(dataset.skeleton, "the model", "the data")
+
     def forward(self, landmarks, lengths):
         """The scores of the actions.
 

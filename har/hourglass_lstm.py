@@ -96,7 +96,7 @@ class HourglassLSTM(nn.Module):
                 f"the hourglass was trained with {trained} px, the data have {dataset.inp_res}; "
                 f"ClipDataset(..., inp_res={trained})"
             )
-        self.head.skeleton.check_same(dataset.skeleton, "the model", "the data")
+        self.head.check(dataset)
 
     def forward(self, clips, lengths, to_image=None):
         """The scores of the actions: logits (N, num_actions) float32.

@@ -1,4 +1,4 @@
-"""Pictures of clips and of what the recogniser makes of them."""
+"""Figures of clips and of recognition results."""
 
 import io
 from collections import Counter

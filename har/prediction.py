@@ -15,10 +15,11 @@ from har.hourglass_lstm import HourglassLSTM
 from pose.annotations import Annotations
 from pose.checkpoints import load_tensors, save_tensors
 from pose.films import read_frames
-from pose.images import read_image
-from pose.prediction import Predictor, list_images
+from pose.images import list_images, read_image
+from pose.prediction import Predictor
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError, PoseError
+from pose.runtime.files import read_bytes
 from pose.runtime.progress import progress_bar
 
 PROGRESS_STEP = 256  # images between two updates of the progress bar
@@ -34,6 +35,8 @@ def predict_annotations(predictor, images, cache_dir=None, min_confidence=0.0):
     Returns `Annotations`, in the order of `images`. Raises whatever `Predictor.predict` raises.
     """
     paths = [str(path) for path in list_images(images)]
+    if not paths:
+        raise DataError("there is no image to predict landmarks in")
     cache = Path(cache_dir) / f"landmarks_{_key(predictor, paths)}.safetensors" if cache_dir else None
     found = _read_cache(cache) if cache else None
     if found is None:
@@ -68,7 +71,7 @@ def _predict(predictor, paths):
 def _key(predictor, paths):
     """A hash of everything that the predicted landmarks depend on."""
     settings = (predictor.inp_res, predictor.flip_test, predictor.backend, predictor.precision, predictor.skeleton,
-                predictor.model.settings)  # fmt: skip
+                getattr(predictor.model, "settings", type(predictor.model)))  # fmt: skip
     digest = hashlib.sha256(repr(settings).encode())
     if predictor.samples is not None:
         digest.update(predictor.samples.numpy().tobytes())
@@ -76,7 +79,7 @@ def _key(predictor, paths):
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     for path in paths:
         digest.update(Path(path).name.encode("utf-8", "surrogateescape"))
-        digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+        digest.update(hashlib.sha256(read_bytes(path, "image")).digest())
     return digest.hexdigest()[:16]
 
 

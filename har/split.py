@@ -34,10 +34,10 @@ class ClipSplit(NamedTuple):
 
 
 def split_clips(split):
-    """The `ClipSplit` of a `pose.Split`: the people put aside for the hourglass are put aside here, too.
+    """The `ClipSplit` of a `pose.Split`: the people held out from the hourglass are held out here, too.
 
-    Without a clips.csv beside the joints file these are the sample's clips; `joints_txt` tells. Raises DataError where
-    the joints are not the sample's either, and what `read_clips` and `divide_clips` raise.
+    If there is no clips.csv next to the joints file, the sample's clips are used; `joints_txt` shows which. Raises
+    DataError if the joints are not the sample's either, and what `read_clips` and `divide_clips` raise.
     """
     skeleton = split.train.skeleton
     annotations = read_annotations(split.joints_txt, split.image_dir, skeleton)

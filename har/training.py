@@ -64,12 +64,14 @@ class HeadTask(Task):
         self.data = _fingerprint(train_data)
         self.about_data = {"train": _describe(train_data), "valid": valid_data and _describe(valid_data)}
         self.model = model.to(self.device)
-        model.actions = list(train_data.actions)
-        model.window = round(float(np.median([len(clip) for clip in train_data.clips])))
         self.groups = self._groups()
 
     def _groups(self):
         return [{"params": list(self.model.parameters()), "share": 1.0}]
+
+    def prepare(self, model):
+        model.actions = list(self.train_data.actions)
+        model.window = round(float(np.median([len(clip) for clip in self.train_data.clips])))
 
     def batches(self, epoch):
         """Batches in an order determined by seed and epoch; an incomplete last batch is dropped."""
@@ -114,15 +116,15 @@ class HeadTask(Task):
 class EndToEndTask(HeadTask):
     """The `Task` of training a `HourglassLSTM`: adds the pose loss, and a learning rate for the hourglass."""
 
-    def __init__(self, model, train_data, valid_data, config):
-        super().__init__(model, train_data, valid_data, config)
-        model.pose_model.inp_res = train_data.inp_res
-
     def _groups(self):
         return [
             {"params": list(self.model.head.parameters()), "share": 1.0},
             {"params": list(self.model.pose_model.parameters()), "share": self.config.pose_rate},
         ]
+
+    def prepare(self, model):
+        super().prepare(model)
+        model.pose_model.inp_res = self.train_data.inp_res
 
     def loss(self, batch):
         frames, lengths, labels, tpts, to_image = batch
@@ -178,10 +180,7 @@ def _check(model, train_data, valid_data, config):
         raise DataError("validate on a data set without augmentation: is_train=False")
     if valid_data is not None and valid_data.actions != train_data.actions:
         raise DataError("training and validation have different actions; pass the same actions= to both data sets")
-    if isinstance(model, HourglassLSTM):
-        model.check(train_data)
-    else:
-        model.skeleton.check_same(train_data.skeleton, "the model", "the data")
+    model.check(train_data)
     if model.num_actions != len(train_data.actions):
         raise DataError(f"the model knows {model.num_actions} actions, the data {len(train_data.actions)}")
 

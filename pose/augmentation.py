@@ -17,7 +17,7 @@ class AugmentedDataset(Dataset):
     """A data set whose samples change with the epoch: that of the training, else the one given to `set_epoch`."""
 
     def __init__(self):
-        self._epoch = torch.zeros((), dtype=torch.int64)
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     @property
     def epoch(self):

@@ -220,11 +220,21 @@ def sources(data):
 
     `data` is one itself, or holds some in attributes as `Subset`, `ConcatDataset` and user-defined classes do.
     """
+    return list(dict.fromkeys(_sources(data, set())))
+
+
+def _sources(data, seen):
     if isinstance(data, Samples):
         return [data]
-    values = vars(data).values()
+    seen.add(id(data))
+    return [source for part in _parts(data) if id(part) not in seen for source in _sources(part, seen)]
+
+
+def _parts(data):
+    """The data sets in the attributes of a wrapper."""
+    values = getattr(data, "__dict__", {}).values()
     inner = chain.from_iterable(value if isinstance(value, (list, tuple)) else [value] for value in values)
-    return [source for part in inner if isinstance(part, Dataset) for source in sources(part)]
+    return [part for part in inner if isinstance(part, Dataset)]
 
 
 def skeleton_in(data):
@@ -244,10 +254,13 @@ def check_data(model, data):
 
 
 def identify(data):
-    """A checksum that identifies the samples of a data set, wrapped or not."""
-    rows = [list(map(int, rows)) for rows in [getattr(data, "indices", [])]]
-    known = [source.fingerprint for source in sources(data)]
-    return known[0] if isinstance(data, Samples) else zlib.crc32(repr((len(data), known, rows)).encode())
+    """A checksum that identifies the samples of a data set, wrapped or not, and their augmentation."""
+    if isinstance(data, Samples):
+        content = data.fingerprint, data.seed, data.augmentation
+    else:
+        indices = [int(index) for index in getattr(data, "indices", [])]
+        content = len(data), indices, [identify(part) for part in _parts(data) if part is not data]
+    return zlib.crc32(repr(content).encode())
 
 
 def describe(data):

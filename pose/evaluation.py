@@ -211,6 +211,8 @@ def _check(model, dataset):
         )
     if isinstance(dataset, IterableDataset):
         raise DataError("evaluate on a Generic; shards are for training")
+    if not len(dataset):
+        raise DataError("the data set is empty: there is nothing to evaluate")
     if isinstance(model, StackedHourglass):
         check_data(model, dataset)
     if any(source.is_train for source in sources(dataset)):

@@ -6,8 +6,7 @@ import time
 import cv2
 import numpy as np
 
-from pose.images import ImageError, read_image
-from pose.prediction import list_images
+from pose.images import ImageError, list_images, read_image
 from pose.runtime.errors import DataError, MissingError
 
 RETRY = 0.05  # s between two attempts to read from a camera

@@ -161,7 +161,7 @@ class StackedHourglass(nn.Module):
         if self.loss == "cross_entropy":
             probability = score.flatten(2).softmax(dim=2).reshape(score.shape)
             score = probability * (2 * math.pi * self.sigma**2)
-        return score * self.trained_joints[:, None, None].to(score.dtype)
+        return score if self.training else score * self.trained_joints[:, None, None].to(score.dtype)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 import io
 import math
 import os
+import re
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -18,6 +20,7 @@ _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2
 _EXIF_ORIENTATION = 0x0112
 # Formats that Pillow, which knows the size before decoding, and OpenCV both read; the common ones first.
 KINDS = ("JPEG", "PNG", "BMP", "PPM", "GIF", "TIFF", "WEBP", "JPEG2000", "SUN", "AVIF")
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jp2"}
 MAX_BYTES = 2**30  # of a file
 MAX_PIXELS = 2**27  # of an image; decoding more takes gigabytes of memory
 MIN_RESOLUTION = 0.8  # image pixels per crop pixel, along a side: bilinear sampling blurs just as much
@@ -227,3 +230,29 @@ def _slices(low, high, aligned):
 def _to_full(step, left=0, top=0):
     """The matrix (2, 3) from averaged pixels (step × step each, the first at (left, top)) to the full image's."""
     return np.array([[step, 0, step * (left + 0.5) - 0.5], [0, step, step * (top + 0.5) - 0.5]])
+
+
+def _by_number(path):
+    """A key that sorts frame 9 before frame 10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", str(path))]
+
+
+def list_images(images):
+    """The images as a list of paths and arrays, whatever form they were given in."""
+    if isinstance(images, np.ndarray):
+        return list(images) if images.ndim == 4 else [images]
+    if isinstance(images, (str, Path)):
+        folder = Path(images)
+        if not folder.is_dir():
+            return [images]
+        files = sorted((path for path in folder.rglob("[!.]*") if path.is_file()), key=_by_number)
+        found = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+        if not found:
+            raise DataError(
+                f"{folder}: contains no image; the suffixes looked for are {', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
+        return found
+    try:
+        return list(images)
+    except TypeError:
+        return [images]

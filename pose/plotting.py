@@ -28,7 +28,7 @@ def side_color(name):
 
 
 def draw_landmarks(image, landmarks, skeleton=KINECT20, confidence=None, min_confidence=0.0):
-    """A copy of the image (H, W, 3) uint8 RGB with the skeleton drawn on it, in lines as thick as suit the person.
+    """A copy of the image (H, W, 3) uint8 RGB with the skeleton drawn on it; line width scales with the person's size.
 
     landmarks: (K, 2) image px, NaN where there is none. confidence: (K,) in 0 … 1, or None: joints below `SURE` are
     faded, those below `min_confidence` left out.
@@ -55,8 +55,8 @@ def body(landmarks, skeleton, confidence=None, min_confidence=0.0):
     """What to draw of a person: lines (start (2,), end (2,), name, opacity), dots (place (2,), name, opacity), and
     the person's size, the longer side of the box around the dots, px.
 
-    Nothing goes to a joint that is NaN or less sure than `min_confidence`, but lines bridge one of the middle: it
-    counts as midway between its neighbours, those of the left and right first.
+    A joint that is NaN or below `min_confidence` is not drawn; a missing middle joint is replaced by the midpoint of
+    its neighbours, so that lines continue.
     """
     landmarks = np.array(landmarks, np.float64)
     opacity = np.ones(len(landmarks))
@@ -110,7 +110,7 @@ def plot_landmarks(
 
 
 def skeleton_lines(ax, landmarks, skeleton=KINECT20, color=None, confidence=None, min_confidence=0.0):
-    """Draws the skeleton of landmarks (K, 2) into axes that are there already, as thick as suits the person.
+    """Draws the skeleton of landmarks (K, 2) into existing axes; line width scales with the person's size.
 
     color paints all joints alike. confidence, min_confidence: as in `draw_landmarks`.
     """
@@ -175,7 +175,7 @@ def file_name(path, longest=32):
 
 
 def cut_to_person(ax, landmarks, margin=1.5):
-    """Shows the square around the landmarks (K, 2), or all where none is labelled."""
+    """Zooms in on the landmarks (K, 2); shows the whole image if none is labelled."""
     (x, y), scale = center_and_scale(landmarks, margin)
     if np.isfinite(scale):
         half = PIXELS_PER_SCALE * scale / 2
@@ -335,7 +335,7 @@ class LiveCurves:
         plt.close(figure)
 
 
-def plot_pck(scores, skeleton=KINECT20, threshold=0.2, baseline=None):
+def plot_pck(scores, threshold=0.2, baseline=None):
     """PCK of each joint as bars, with the baseline's as marks. Returns the figure.
 
     Raises DataError where the scores have no such threshold.

@@ -1,7 +1,6 @@
 """`Predictor`: finds landmarks in any images with a trained hourglass."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from pose.geometry import (
 )
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.hourglass import check_images
-from pose.images import read_image, warp
+from pose.images import list_images, read_image, warp
 from pose.plotting import draw_landmarks
 from pose.runtime.device import chosen_device, keep_freed_memory
 from pose.runtime.errors import DataError, ExistsError
@@ -33,7 +32,6 @@ UNSURE = 0.2  # joints below this share of the highest confidence are ignored fo
 CALIBRATION_IMAGES = 200
 MAX_BOX = 1e6  # px
 MAX_INPUT = 4096  # px
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jp2"}
 
 
 @dataclass(frozen=True)
@@ -200,32 +198,6 @@ def _boxes(boxes, count):
     if not ((boxes[:, 2:] > boxes[:, :2]).all() and (abs(boxes) < MAX_BOX).all()):
         raise DataError("a box must be (left, top, right, bottom) px with left < right and top < bottom")
     return boxes
-
-
-def _by_number(path):
-    """A key that sorts frame 9 before frame 10."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", str(path))]
-
-
-def list_images(images):
-    """The images as a list of paths and arrays, whatever form they were given in."""
-    if isinstance(images, np.ndarray):
-        return list(images) if images.ndim == 4 else [images]
-    if isinstance(images, (str, Path)):
-        folder = Path(images)
-        if not folder.is_dir():
-            return [images]
-        files = sorted((path for path in folder.rglob("[!.]*") if path.is_file()), key=_by_number)
-        found = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-        if not found:
-            raise DataError(
-                f"{folder}: contains no image; the suffixes looked for are {', '.join(sorted(IMAGE_SUFFIXES))}"
-            )
-        return found
-    try:
-        return list(images)
-    except TypeError:
-        return [images]
 
 
 def write_predictions(joints_txt, predictions, image_dir=None, min_confidence=0.0, overwrite=False):

@@ -105,11 +105,15 @@ def test_samples_of_a_foreign_data_set_train_and_validate(tmp_path):
 def test_augmentation_changes_with_the_epoch_through_any_wrapper(annotations, wrap, workers):
     data = Generic(annotations, True, 64)
     loader = Loader(wrap(data), 8, num_workers=workers, persistent_workers=workers > 0)
+    seen = []
     for epoch in (0, 1, 0):
         loader.set_epoch(epoch)
         ((images, _, _),) = loader
+        seen.append(images)
         data.set_epoch(epoch)
         assert torch.equal(images, torch.stack([data[index][0] for index in range(8)]))
+    assert torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[1])
     data.set_epoch(0)
     first = data[0][0]
     loader.set_epoch(5)
@@ -137,6 +141,52 @@ def test_a_run_on_a_subset_resumes_only_with_the_same_one(annotations, tmp_path)
     assert len(fit(model, Subset(data, [0, 1, 2, 3]), valid, CONFIG, tmp_path / "run", resume=True)) == 2
     with pytest.raises(ValueError, match="data was"):
         fit(model, Subset(data, [0, 1, 2, 4]), valid, CONFIG, tmp_path / "run", resume=True)
+
+
+def test_a_run_does_not_continue_with_other_samples_however_deep(annotations, tmp_path):
+    def nested(rows):
+        return Subset(Subset(CONFIG.build_dataset(annotations, True), rows), [0, 1])
+
+    valid = CONFIG.build_dataset(annotations, False)
+    train(nested([0, 1, 2]), valid, tmp_path / "run")
+    for other in (nested([2, 3, 4]), Subset(Generic(annotations, True, 64, seed=5), [0, 1])):
+        with pytest.raises(ValueError, match="data was"):
+            fit(CONFIG.build_model(), other, valid, CONFIG, tmp_path / "run", resume=True)
+
+
+def test_what_is_no_set_of_samples_is_refused_before_a_folder_is_claimed(annotations, tmp_path):
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter([])
+
+    class Bare(Foreign):
+        def __getitem__(self, index):
+            image, heatmaps, info = super().__getitem__(index)
+            return image, heatmaps, {"pts": info["pts"]}
+
+    data, valid = CONFIG.build_dataset(annotations, True), CONFIG.build_dataset(annotations, False)
+    skipping = Generic(annotations, True, 64, on_bad_image="skip")
+    config = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=2, bf16=False, on_bad_image="skip")
+    for train_data, settings, message in (
+        (Subset(data, []), CONFIG, "a data set is empty"),
+        (Stream(), CONFIG, "use a Dataset with indices"),
+        (Bare(), CONFIG, "lacks center, scale, rot, tpts, img_paths"),
+        (Subset(skipping, [0, 1]), config, "outside a wrapper such as Subset"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train(train_data, valid, tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_training_changes_no_model(annotations, tmp_path):
+    annotations.landmarks[:, 3] = np.nan
+    data, valid = CONFIG.build_dataset(annotations, True), CONFIG.build_dataset(annotations, False)
+    model, _ = train(data, valid, tmp_path / "run")
+    assert not model.trained_joints[3]
+    with pytest.raises(FileExistsError):
+        fit(model, data, valid, CONFIG, tmp_path / "run")
+    assert not model.trained_joints[3]
+    assert np.isnan(predict_dataset(model, valid)[0][:, 3]).all()
 
 
 def test_a_joint_that_a_subset_never_shows_is_not_predicted(annotations, tmp_path):

@@ -212,6 +212,7 @@ def test_samples_do_not_depend_on_the_number_of_workers(tiny_annotations):
 def test_persistent_workers_see_the_next_epoch(tiny_annotations, start):
     data = deepcopy(Generic(tiny_annotations, inp_res=64, out_res=16))
     loader = DataLoader(data, 4, num_workers=1, persistent_workers=True, multiprocessing_context=start)
+    next(iter(loader))  # the process has started when the epoch is set
     for epoch in range(2):
         data.set_epoch(epoch)
         ((images, _, _),) = loader

@@ -68,7 +68,7 @@ def test_notebook_runs_alone_in_any_directory(name, fast, tmp_path):
     notebook = execute(name, tmp_path / "any where", before=fast)
     check_outputs(notebook)
     assert len(write_figures(notebook, name, tmp_path)) >= 2
-    assert (tmp_path / "runs" / "prepared" / "train.txt").exists()
+    assert (tmp_path / "runs" / "split" / "train.txt").exists()
 
 
 def test_own_data_goes_through_all_three(fast, tmp_path):
@@ -77,7 +77,7 @@ def test_own_data_goes_through_all_three(fast, tmp_path):
         notebook = execute(name, tmp_path / "notebooks", before=fast | {"paths": OWN_DATA})
         check_outputs(notebook)
         printed[name] = streams(notebook, "stdout")
-    assert "my images" in (tmp_path / "runs" / "prepared" / "source.json").read_text()
+    assert "my images" in (tmp_path / "runs" / "split" / "source.json").read_text()
     assert "10 images, 68.0%" in printed["dataset_preparation"]
     assert "these are the sample's clips" in printed["training"]
     assert "show nothing that this run was trained on" in printed["visualization"]

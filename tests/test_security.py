@@ -386,7 +386,7 @@ def test_hostile_names_of_joints_are_drawn_as_they_are(hostile):
     skeleton = pose.Skeleton(joints, limbs=(), torso=joints[:2])
     names = {f"{text}{n}" for n in range(5) for text in DRAWN[:4]}
     scores = pose.score(annotations.landmarks, annotations.landmarks, skeleton)
-    assert names <= drawn(pose.plot_pck(scores, skeleton))
+    assert names <= drawn(pose.plot_pck(scores))
     assert names <= drawn(pose.plot_heatmaps(np.zeros((3, 64, 64)), np.zeros((20, 16, 16)), skeleton))
     named = pose.Annotations(annotations.paths, annotations.landmarks, skeleton=skeleton)
     sample = drawn(pose.plot_sample(pose.Generic(named, False, 64), 0))

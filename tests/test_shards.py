@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from pose import Annotations, Generic, ShardedGeneric, TrainConfig, fit, write_shards
 from pose.checkpoints import load_tensors
+from pose.runtime.data_loader import Loader
 from pose.runtime.errors import MissingError
 from pose.training.loop import rate_at
 
@@ -59,6 +60,14 @@ def test_each_epoch_has_its_own_order(shards):
         orders.append([info["index"] for _, _, info in data])
     assert orders[0] == orders[2] != orders[1]
     assert orders[0] != sorted(orders[0])
+
+
+def test_a_training_reads_them_in_another_order_in_each_epoch(shards):
+    loader, orders = Loader(ShardedGeneric(shards, **TINY), 12), []
+    for epoch in (0, 1, 0):
+        loader.set_epoch(epoch)
+        orders.append([info["index"].tolist() for _, _, info in loader])
+    assert orders[0] == orders[2] != orders[1]
 
 
 def test_the_shards_themselves_come_in_another_order(shards, monkeypatch):

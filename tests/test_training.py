@@ -197,7 +197,7 @@ def test_a_run_is_never_overwritten(folder, tmp_path):
 
 def training_state(folder, config, model=None, run_dir=None):
     data = config.build_dataset(read_annotations(folder / "train.txt", folder), is_train=True)
-    return TrainingState(PoseTask(model or config.build_model(), data, None, config), config, run_dir)
+    return TrainingState(PoseTask(model or config.build_model(), data, data, config), config, run_dir)
 
 
 def test_early_stopping_stops_after_patience_epochs_without_a_better_one(folder):

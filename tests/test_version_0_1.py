@@ -5,8 +5,8 @@ import torch
 from torch.testing import assert_close
 
 import har
-from pose import KINECT20, MPII16, Predictor, StackedHourglass, load_model
-from pose.checkpoints import save_tensors
+from pose import KINECT20, MPII16, Predictor, StackedHourglass, TrainConfig, fit, load_model
+from pose.checkpoints import load_tensors, save_tensors
 
 SETTINGS = {"num_stacks": 1, "num_joints": 20, "channels": 16, "loss": "cross_entropy", "sigma": 1.5}
 HEAD = {"num_actions": 2, "num_joints": 20, "hidden": 4, "layers": 1, "bidirectional": True, "pooling": "mean",
@@ -66,6 +66,17 @@ def test_a_hourglass_with_an_lstm(tmp_path):
     loaded = har.load_model(tmp_path / "old.safetensors")
     assert (loaded.actions, loaded.window, loaded.pose_model.inp_res) == (["sit", "wave"], 9, 64)
     assert har.SlidingWindow(loaded).window == 9
+
+
+def test_a_training_is_not_resumed(tiny_annotations, tmp_path):
+    config = TrainConfig(inp_res=64, channels=16, batch_size=2, epochs=1, bf16=False)
+    data = [config.build_dataset(tiny_annotations, is_train) for is_train in (True, False)]
+    fit(config.build_model(), *data, config, tmp_path)
+    tensors, about = load_tensors(tmp_path / "last.safetensors")
+    old = {name.replace("trained_joints", "learnt"): tensor for name, tensor in tensors.items()}
+    save_tensors(tmp_path / "last.safetensors", old, about)
+    with pytest.raises(ValueError, match=r"is from version 0\.1, whose trainings cannot be resumed"):
+        fit(config.build_model(), *data, config, tmp_path, resume=True)
 
 
 def test_what_version_0_2_no_longer_has_is_named(tmp_path):

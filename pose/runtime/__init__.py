@@ -1,3 +1,3 @@
-"""Infrastructure: errors, files, devices, several processes, data loading. Nothing specific to pose."""
+"""Infrastructure: errors, files, devices, several processes, data loading. No landmarks in it."""
 
 VERSION = "0.2.0"

@@ -82,8 +82,10 @@ class _Stream(_InEpoch, IterableDataset):
     """An iterable data set that ends by repeating its error forever, since an incomplete batch may be dropped."""
 
     def __iter__(self):
-        samples, done = iter(self.data), object()
+        done = object()
         try:
+            with self.in_epoch():
+                samples = iter(self.data)  # shards draw their order here
             while True:
                 with self.in_epoch():
                     sample = next(samples, done)

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset, DistributedSampler, IterableDataset
 
 from pose.checkpoints import save_model
-from pose.dataset import describe, identify, skeleton_in, sources, warn_of_skipped_images
+from pose.dataset import Samples, describe, identify, skeleton_in, sources, warn_of_skipped_images
 from pose.evaluation import evaluate, normalised_distances, pck
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.hourglass import StackedHourglass, check_images
@@ -21,6 +21,8 @@ from pose.runtime.errors import DataError, optional_package
 from pose.runtime.files import write_atomically
 from pose.training.config import TrainConfig
 from pose.training.loop import WATCH_EVERY, Task, train
+
+USED_INFO = ("center", "scale", "rot", "pts", "tpts", "img_paths")
 
 
 def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=None):
@@ -42,8 +44,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     loss is no longer finite; OutOfMemory; ImageError for an image that cannot be read, unless the configuration says to
     skip it; FileError if `run_dir` cannot be written.
     """
-    _check(model, train_data, valid_data, config, run_dir)
     distributed.start()
+    _check(model, train_data, valid_data, config, run_dir)
     with warn_of_skipped_images(train_data, valid_data):
         return train(PoseTask(model, train_data, valid_data, config), config, run_dir, resume, on_epoch)
 
@@ -52,6 +54,7 @@ class PoseTask(Task):
     """The `Task` of training a `StackedHourglass`."""
 
     unit = "images"
+    memory_advice = ". TrainConfig(recompute=True) needs less memory, too"
 
     def __init__(self, model, train_data, valid_data, config):
         self.device = default_device()
@@ -60,15 +63,14 @@ class PoseTask(Task):
         self.batch_size = min(config.batch_size, len(train_data))
         self.steps = _steps(train_data, config)
         self.data = _identity(train_data, config)
-        self.about_data = {"train": describe(train_data), "valid": valid_data and describe(valid_data)}
+        self.about_data = {"train": describe(train_data), "valid": describe(valid_data)}
         self.skeleton = skeleton_in(train_data) or model.skeleton
-        model.inp_res = config.inp_res
         model.recompute = config.recompute
-        model.trained_joints.fill_(True)
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.network = distributed.wrap(self.model)
         if compiles(self.device) and not config.recompute if config.compile is None else config.compile:
             self.network = torch.compile(self.network)
+        self.tensorboard = config.tensorboard
         self.groups = [{"params": list(model.parameters()), "share": 1.0}]
         self.labelled = torch.zeros(model.num_joints, dtype=torch.bool, device=self.device)
         self.loader = self._loader(train_data)
@@ -91,6 +93,9 @@ class PoseTask(Task):
             pin_memory=self.device.type == "cuda",
             drop_last=True,
         )
+
+    def prepare(self, model):
+        model.inp_res = self.config.inp_res
 
     def batches(self, epoch):
         self.loader.set_epoch(epoch)
@@ -183,17 +188,21 @@ def _check(model, train_data, valid_data, config, run_dir):
 def _check_types(model, train_data, valid_data, config):
     for found, kind, wanted in (
         (model, StackedHourglass, "StackedHourglass"),
-        (train_data, Dataset, "Generic"),
-        (valid_data, Dataset, "Generic"),
+        (train_data, Dataset, "Dataset (a Generic, say)"),
+        (valid_data, Dataset, "Dataset (a Generic, say)"),
         (config, TrainConfig, "TrainConfig"),
     ):
         if not isinstance(found, kind):
             raise DataError(
                 f"fit(model, train_data, valid_data, config, run_dir) expects a {wanted}, not {found!r:.60}: "
-                "create them with config.build_model() and config.build_dataset(annotations, is_train=…)"
+                "create model and data with config.build_model() and config.build_dataset(annotations, is_train=…)"
             )
     if isinstance(valid_data, IterableDataset):
         raise DataError("validate on a Generic; shards are for training")
+    if isinstance(train_data, IterableDataset) and not isinstance(train_data, Samples):
+        raise DataError("an IterableDataset of your own has no order that could be resumed; use a Dataset with indices")
+    if not (len(train_data) and len(valid_data)):
+        raise DataError("a data set is empty: training and validation need at least one image each")
     if any(source.is_train for source in sources(valid_data)):
         raise DataError("validate on a data set without augmentation: Generic(..., is_train=False)")
 
@@ -220,12 +229,19 @@ def _check_samples(model, data, config):
                 "rebuild them, that is, rerun the cell with config.build_dataset (or build_sharded)"
             )
         model.skeleton.check_same(source.skeleton, "the model", "the data")
+        if source is not data and source.bad_images.on_bad_image == "skip" and source.is_train:
+            raise DataError(
+                "on_bad_image='skip' would draw substitutes from outside a wrapper such as Subset; leave it at 'raise'"
+            )
     if not sources(data):
-        image, heatmaps, _ = data[0]
+        image, heatmaps, info = data[0]
         shapes = tuple(image.shape), tuple(heatmaps.shape)
         wanted = (3, config.inp_res, config.inp_res), (model.num_joints, config.out_res, config.out_res)
         if shapes != wanted:
             raise DataError(f"expected samples with an image {wanted[0]} and heatmaps {wanted[1]}, got {shapes}")
+        missing = [key for key in USED_INFO if key not in info]
+        if missing:
+            raise DataError(f"the info of a sample lacks {', '.join(missing)}, as Generic explains them")
 
 
 def _steps(train_data, config):

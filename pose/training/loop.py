@@ -10,7 +10,7 @@ from torch import nn
 
 from pose.runtime import distributed
 from pose.runtime.device import AsyncCopy, default_device, is_out_of_memory, keep_freed_memory, tuned
-from pose.runtime.errors import DataError, Interrupted, OutOfMemory, PoseError
+from pose.runtime.errors import Interrupted, OutOfMemory, PoseError
 from pose.runtime.progress import progress_bar
 from pose.training.state import TrainingState
 
@@ -25,10 +25,17 @@ class Task:
     unit: what a batch consists of, "images" or "clips"; batch_size: how many per step, over all processes together.
     steps: batches per epoch. data: identifies the training data; about_data: describes them for people, JSON-able.
     max_gradient_norm: the norm that gradients are clipped to. tf32: whether a GPU may multiply in TF32.
+    tensorboard: whether to write its files, too. memory_advice: what else helps when memory runs out.
     """
 
     max_gradient_norm = math.inf
     tf32 = True
+    tensorboard = False
+    memory_advice = ""
+
+    def prepare(self, model):
+        """Writes into a model's settings what this training decides: its input size, say, or its actions."""
+        raise NotImplementedError
 
     def batches(self, epoch):
         """The batches of an epoch, in an order determined by seed and epoch."""
@@ -71,6 +78,8 @@ def train(task, config, run_dir=None, resume=False, on_epoch=None):
     device = default_device()
     state = TrainingState(task, config, run_dir)
     state.start(resume)
+    for model in (task.model, state.average):
+        task.prepare(model)
     quiet = distributed.rank() > 0 or (run_dir is None and on_epoch is None)
     epoch_size = task.steps * task.batch_size
     try:
@@ -125,8 +134,6 @@ def _train_epoch(task, state, device, bar):
             watched = AsyncCopy(losses[number])
             bar.set_postfix(scores.latest(), refresh=False)
         bar.update(task.batch_size)
-    if number + 1 != task.steps:
-        raise DataError(f"the loader gave {number + 1} of {task.steps} batches; is a shard damaged?")
     loss = distributed.mean(losses.sum()).item() / task.steps
     if not math.isfinite(loss):
         raise state.loss_error(losses, dict(recent))
@@ -165,6 +172,6 @@ def _explained(error, task, run_dir, device):
         advice = f"use batch_size={task.batch_size // 2}" if task.batch_size > 1 else "use smaller images or models"
         return OutOfMemory(
             f"a batch of {task.batch_size} {task.unit} does not fit into the memory of {device}: {advice}, and "
-            "another run_dir. TrainConfig(recompute=True) needs less memory, too"
+            f"another run_dir{task.memory_advice}"
         )
     return None

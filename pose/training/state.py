@@ -91,6 +91,8 @@ class TrainingState:
         tensors, about = distributed.from_first(lambda: load_tensors(last))
         if "history" not in about:
             raise DataError(f"{last}: is not a training that can be resumed; choose another run_dir")
+        if any(name.endswith("learnt") for name in tensors):
+            raise DataError(f"{last}: is from version 0.1, whose trainings cannot be resumed; choose another run_dir")
         best = self.run_dir / "best.safetensors"
         if about["history"] and not distributed.from_first(best.exists):
             raise MissingError(f"{best} is gone; the training cannot continue without it")
@@ -174,7 +176,7 @@ class TrainingState:
                 self._best_weights = deepcopy(self.average.state_dict())
         elif distributed.rank() == 0:
             self._save()
-            if getattr(self.config, "tensorboard", False):
+            if self.task.tensorboard:
                 _write_tensorboard(self.run_dir, row)
 
     def _save(self):
