@@ -178,12 +178,14 @@ class Notebook:
         self.manager, self.client = start_new_kernel(cwd=str(folder), env=ENVIRONMENT, extra_arguments=quiet)
 
     def start(self, code):
-        self.client.execute(code)
+        self.cell = self.client.execute(code)
 
     def finish(self):
         """Waits for the cell; returns the error's name and traceback, both empty where there is none."""
-        reply = self.client.get_shell_msg(timeout=PATIENCE)["content"]
-        return reply.get("ename", ""), "\n".join(reply.get("traceback", []))
+        reply = self.client.get_shell_msg(timeout=PATIENCE)
+        while reply["parent_header"]["msg_id"] != self.cell:  # a late answer to "are you ready?"
+            reply = self.client.get_shell_msg(timeout=PATIENCE)
+        return reply["content"].get("ename", ""), "\n".join(reply["content"].get("traceback", []))
 
     def run(self, code):
         self.start(code)
