@@ -75,25 +75,23 @@ def test_a_training_killed_at_every_moment_ends_like_an_uninterrupted_one(tmp_pa
 
 
 TORCHRUN = """
-import os, sys, time
+import os, sys
+from functools import partial
 from pathlib import Path
-from kill_training import fit
-folder, run = map(Path, sys.argv[1:])
+from kill_training import fit, hold
+folder, run, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 (folder / f"process{os.environ['RANK']}").write_text(str(os.getpid()))
-
-def wait_for_the_kill(history):
-    while len(history) == 15 and (folder / "to be killed").exists():
-        time.sleep(0.05)
-
-fit("pose", folder, run, 16, on_epoch=wait_for_the_kill)
+fit("pose", folder, run, 16, on_epoch=partial(hold, last))
 """
 
 
-def torchrun(folder, run):
+def torchrun(folder, run, last=17):
+    """Two processes that train 16 epochs, or hold after the epoch `last`."""
     for path in folder.glob("process?"):
         path.unlink()
     (folder / "train.py").write_text(TORCHRUN)
-    return python("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", folder / "train.py", folder, run)
+    command = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", folder / "train.py")
+    return python(*command, folder, run, last)
 
 
 def wait_for_rows(run, rows, process=None):
@@ -120,9 +118,8 @@ def test_torchrun_ends_when_one_of_its_processes_is_killed_and_resumes_like_an_u
     random.seed(0)
     whole = torchrun(tmp_path, tmp_path / "whole")
     output(whole)
-    (tmp_path / "to be killed").touch()
     for rank, rows in ((0, 1), (1, 6)):
-        process = torchrun(tmp_path, tmp_path / "killed")
+        process = torchrun(tmp_path, tmp_path / "killed", last=rows + 3)
         wait_for_rows(tmp_path / "killed", rows, process)
         time.sleep(random.uniform(0, 0.5))
         os.kill(int((tmp_path / f"process{rank}").read_text()), signal.SIGKILL)
@@ -130,25 +127,24 @@ def test_torchrun_ends_when_one_of_its_processes_is_killed_and_resumes_like_an_u
         assert process.returncode != 0
         assert "SIGKILL" in text
         assert rows <= len(table(tmp_path / "killed")) < 16
-    process = torchrun(tmp_path, tmp_path / "killed")
+    process = torchrun(tmp_path, tmp_path / "killed", last=13)
     wait_for_rows(tmp_path / "killed", 10, process)
     process.kill()  # torchrun itself: its processes must not continue training on their own
     process.communicate()
     for rank in (0, 1):
         wait_for_the_end(int((tmp_path / f"process{rank}").read_text()))
     assert len(table(tmp_path / "killed")) < 16
-    (tmp_path / "to be killed").unlink()
     output(torchrun(tmp_path, tmp_path / "killed"))
     assert_same(tmp_path / "whole", tmp_path / "killed")
 
 
 NOTEBOOK = """
 import gc
-import time
 from dataclasses import replace
+from functools import partial
 import torch
 import har, pose
-from kill_training import fit, fit_and_arguments
+from kill_training import fit, fit_and_arguments, hold
 from pose.checkpoints import load_tensors
 from pose.training.state import TrainingState
 torch.set_num_threads(1)
@@ -157,12 +153,8 @@ function, arguments = fit_and_arguments(kind)
 model, train_data, valid_data, config = arguments(folder, epochs)
 """
 TRAIN = """
-def wait_for_the_interruption(history):
-    while interrupted and len(history) == epochs - 1:
-        time.sleep(0.05)
-
-run = folder / "run"
-function(model, train_data, valid_data, replace(config, workers=workers), run, True, wait_for_the_interruption)
+run, settings = folder / "run", replace(config, workers=workers)
+function(model, train_data, valid_data, settings, run, resume=True, on_epoch=partial(hold, last))
 """
 USE = """
 gc.collect()
@@ -186,12 +178,14 @@ class Notebook:
         self.manager, self.client = start_new_kernel(cwd=str(folder), env=ENVIRONMENT, extra_arguments=quiet)
 
     def start(self, code):
-        self.client.execute(code)
+        self.cell = self.client.execute(code)
 
     def finish(self):
         """Waits for the cell; returns the error's name and traceback, both empty if there is none."""
-        reply = self.client.get_shell_msg(timeout=PATIENCE)["content"]
-        return reply.get("ename", ""), "\n".join(reply.get("traceback", []))
+        reply = self.client.get_shell_msg(timeout=PATIENCE)
+        while reply["parent_header"]["msg_id"] != self.cell:  # a late answer to "are you ready?"
+            reply = self.client.get_shell_msg(timeout=PATIENCE)
+        return reply["content"].get("ename", ""), "\n".join(reply["content"].get("traceback", []))
 
     def run(self, code):
         self.start(code)
@@ -217,7 +211,7 @@ def test_an_interrupted_cell_leaves_the_best_weights_and_resumes(tmp_path, noteb
     notebook.run(f"from pathlib import Path; kind, epochs, folder = {kind!r}, {epochs}, Path({str(tmp_path)!r})")
     notebook.run(NOTEBOOK)
     for rows, workers in ((2, 0), (5, 2), (9, 2)):
-        notebook.start(f"workers, interrupted = {workers}, True" + TRAIN)
+        notebook.start(f"workers, last = {workers}, {rows + 2}" + TRAIN)
         wait_for_rows(tmp_path / "run", rows)
         time.sleep(random.uniform(0, 0.3))
         notebook.manager.interrupt_kernel()
@@ -228,7 +222,7 @@ def test_an_interrupted_cell_leaves_the_best_weights_and_resumes(tmp_path, noteb
         assert len(table(tmp_path / "run")) < epochs
         assert list((tmp_path / "run").glob("*.tmp")) == []
         notebook.run(USE)
-    notebook.run("workers, interrupted = 0, False" + TRAIN)
+    notebook.run("workers, last = 0, epochs + 1" + TRAIN)
     notebook.run(USE)
     assert_same(tmp_path / "whole", tmp_path / "run")
 

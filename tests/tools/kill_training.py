@@ -123,8 +123,8 @@ def epochs_done(run):
         return 0
 
 
-def wait_for_the_kill(epochs, history):
-    """Keeps a training that is to be killed from continuing beyond this many epochs, however late the kill comes."""
+def hold(epochs, history):
+    """Holds a training after so many epochs, until it is killed or interrupted, however late that comes."""
     while len(history) >= epochs:
         time.sleep(0.05)
 
@@ -144,7 +144,7 @@ def kill(train, run, plan, better, longest):
         if death:
             child = start(lambda death=death: (die_writing(*death), train(None)))
         else:
-            child = start(partial(train, partial(wait_for_the_kill, epochs_done(run) + 2)))
+            child = start(partial(train, partial(hold, epochs_done(run) + 2)))
             time.sleep(random.uniform(0, longest))
             os.kill(child, signal.SIGKILL)
         status = ended(child)
