@@ -91,6 +91,8 @@ class ClipDataset(_ClipSamples):
                 "pose_labels have other images than annotations, or another order; "
                 "predict_annotations(predictor, pose_labels.paths) makes annotations that match"
             )
+        if pose_labels is not None:
+            pose_labels.skeleton.check_same(self.skeleton, "pose_labels", "the annotations")
         self.pose_labels = pose_labels
         self.inp_res, self.out_res = inp_res, inp_res // 4
         self.frames = frames

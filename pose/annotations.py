@@ -42,7 +42,7 @@ class Annotations(Mapping):
     """
 
     def __init__(self, paths, landmarks, source=None, lines=None, skeleton=None):
-        self.paths = list(paths)
+        self.paths = [os.fspath(path) for path in paths]
         self.source, self.lines = source, lines
         landmarks = np.array(landmarks, np.float64)
         if landmarks.ndim != 3 or landmarks.shape[2] != 2 or len(landmarks) != len(self.paths):

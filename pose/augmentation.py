@@ -22,8 +22,7 @@ class AugmentedDataset(Dataset):
     @property
     def epoch(self):
         """With the seed and the index, determines a sample's augmentation."""
-        epoch = EPOCH.get()
-        return int(self._epoch) if epoch is None else epoch
+        return int(self._epoch) if EPOCH.number is None else EPOCH.number
 
     def set_epoch(self, epoch):
         """Switches to the augmentations of another epoch, also in loading processes that are already running."""

@@ -232,8 +232,9 @@ def _sources(data, seen):
 
 def _parts(data):
     """The data sets in the attributes of a wrapper."""
-    values = getattr(data, "__dict__", {}).values()
-    inner = chain.from_iterable(value if isinstance(value, (list, tuple)) else [value] for value in values)
+    inner = []
+    for value in getattr(data, "__dict__", {}).values():
+        inner += value if isinstance(value, (list, tuple)) else value.values() if isinstance(value, dict) else [value]
     return [part for part in inner if isinstance(part, Dataset)]
 
 

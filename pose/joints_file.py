@@ -95,6 +95,12 @@ def joints_line(skeleton):
     return f"{JOINTS} {' '.join(_words(skeleton))}"
 
 
+def _named(line):
+    """The joints that a comment names, as a list; empty if it does not."""
+    start, _, names = line.partition(":")
+    return names.replace(",", " ").split() if start.replace(" ", "").lower() == "#joints" else []
+
+
 def _words(skeleton):
     return " ".join(skeleton.names).split()
 
@@ -119,7 +125,7 @@ class _Text:
                 text = "".join(line for _, line in block)
                 block = [(number, line.strip()) for number, line in block]
                 if "#" in text:
-                    self.orders += [(n, line[len(JOINTS) :].split()) for n, line in block if line.startswith(JOINTS)]
+                    self.orders += [(n, names) for n, line in block if (names := _named(line))]
                 block = [(number, line) for number, line in block if line and line[0] != "#"]
                 if "\t" in text and any("\t" in line for _, line in block):
                     self.holds.add("tabs")

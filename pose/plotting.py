@@ -258,6 +258,10 @@ def plot_heatmaps(image, heatmaps, skeleton=KINECT20, confidence=None, title=Non
 
     image: (3, S, S) in 0 … 1; heatmaps: (K, S/4, S/4), of height about 1; confidence: (K,), shown above each.
     """
+    if len(heatmaps) != len(skeleton):
+        raise DataError(
+            f"{len(heatmaps)} heatmaps need a skeleton of as many joints, not of {len(skeleton)}; pass skeleton="
+        )
     figure, axes = grid(len(skeleton), columns)
     grey = _picture(image).mean(axis=2)
     extent = (-0.5, grey.shape[1] - 0.5, grey.shape[0] - 0.5, -0.5)

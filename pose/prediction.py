@@ -217,6 +217,8 @@ def predicted_annotations(predictions, min_confidence=0.0):
 
     Raises DataError if their skeletons differ.
     """
+    if not predictions:
+        raise DataError("there is no prediction to write")
     first = predictions[0].skeleton
     for prediction in predictions:
         first.check_same(prediction.skeleton, "the first prediction", "others")

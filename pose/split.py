@@ -37,8 +37,11 @@ class Split(NamedTuple):
 
     def matches(self, run_dir):
         """Whether the run in that folder was trained on `train`, so that `valid` is new to it."""
-        data = read_description(run_dir).get("data", {}).get("train", {})
-        return [part["fingerprint"] for part in data.get("from", [])] == [fingerprint(self.train)]
+        try:
+            parts = read_description(run_dir)["data"]["train"]["from"]
+            return {part["fingerprint"] for part in parts} == {fingerprint(self.train)}
+        except (KeyError, TypeError):  # a folder without a whole config.json
+            return False
 
 
 def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):

@@ -210,13 +210,20 @@ def test_samples_do_not_depend_on_the_number_of_workers(tiny_annotations):
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_persistent_workers_see_the_next_epoch(tiny_annotations, start):
-    data = deepcopy(Generic(tiny_annotations, inp_res=64, out_res=16))
+    data = Generic(tiny_annotations, inp_res=64, out_res=16)
     loader = DataLoader(data, 4, num_workers=1, persistent_workers=True, multiprocessing_context=start)
     next(iter(loader))  # the process has started when the epoch is set
     for epoch in range(2):
         data.set_epoch(epoch)
         ((images, _, _),) = loader
         assert torch.equal(images[2], data[2][0])
+
+
+def test_a_copy_of_a_data_set_has_an_epoch_of_its_own(tiny_annotations):
+    data = Generic(tiny_annotations, inp_res=64, out_res=16)
+    copy = deepcopy(data)
+    copy.set_epoch(3)
+    assert (data.epoch, copy.epoch) == (0, 3)
 
 
 def labels(**places):

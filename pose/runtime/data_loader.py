@@ -1,9 +1,9 @@
 """`Loader`: a `DataLoader` that passes the epoch to its data set and the project's errors on to the caller."""
 
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from itertools import repeat
+from types import SimpleNamespace
 
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
@@ -12,7 +12,7 @@ from pose.runtime.ctrl_c import defer_ctrl_c
 from pose.runtime.errors import OutOfMemory, PoseError
 
 # The epoch of the training that fetches a sample, whatever wraps the data set; None outside of training.
-EPOCH = ContextVar("epoch", default=None)
+EPOCH = SimpleNamespace(number=None)
 
 
 class Loader(DataLoader):
@@ -60,11 +60,11 @@ class _InEpoch:
 
     @contextmanager
     def in_epoch(self):
-        token = EPOCH.set(int(self.epoch))
+        EPOCH.number = int(self.epoch)
         try:
             yield
         finally:
-            EPOCH.reset(token)
+            EPOCH.number = None
 
 
 class _Items(_InEpoch, Dataset):

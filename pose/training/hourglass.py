@@ -119,6 +119,8 @@ class PoseTask(Task):
         """Validation scores. Also updates which joints the averaged model has seen labels of."""
         labelled = torch.from_numpy(distributed.any_of(self.labelled.cpu().numpy()))
         average.trained_joints.copy_(labelled if first else labelled | average.trained_joints.cpu())
+        if not average.trained_joints.any():
+            raise DataError("no training image has a labelled joint; there is nothing to learn from")
         config = self.config
         loss = partial(heatmap_loss, kind=average.loss, sigma=average.sigma)
         scores = distributed.from_first(
@@ -233,15 +235,23 @@ def _check_samples(model, data, config):
             raise DataError(
                 "on_bad_image='skip' would draw substitutes from outside a wrapper such as Subset; leave it at 'raise'"
             )
-    if not sources(data):
-        image, heatmaps, info = data[0]
-        shapes = tuple(image.shape), tuple(heatmaps.shape)
-        wanted = (3, config.inp_res, config.inp_res), (model.num_joints, config.out_res, config.out_res)
-        if shapes != wanted:
-            raise DataError(f"expected samples with an image {wanted[0]} and heatmaps {wanted[1]}, got {shapes}")
+    if not isinstance(data, IterableDataset):
+        _check_sample(data[0], model, config)
+
+
+def _check_sample(sample, model, config):
+    """Raises DataError if a sample, of whatever data set, is not what the model learns from."""
+    try:
+        image, heatmaps, info = sample
+        found = [(tuple(tensor.shape), tensor.dtype) for tensor in (image, heatmaps)]
         missing = [key for key in USED_INFO if key not in info]
-        if missing:
-            raise DataError(f"the info of a sample lacks {', '.join(missing)}, as Generic explains them")
+    except (TypeError, ValueError, AttributeError):
+        raise DataError(f"a sample is (image, heatmaps, info), as Generic makes it, not {sample!r:.80}") from None
+    shapes = (3, config.inp_res, config.inp_res), (model.num_joints, config.out_res, config.out_res)
+    if found != [(shape, torch.float32) for shape in shapes]:
+        raise DataError(f"expected an image {shapes[0]} and heatmaps {shapes[1]}, both float32, got {found}")
+    if missing:
+        raise DataError(f"the info of a sample lacks {', '.join(missing)}; the docstring of Generic explains them")
 
 
 def _steps(train_data, config):

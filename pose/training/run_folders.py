@@ -43,7 +43,7 @@ def latest_run(parent, kind="pose"):
 
 def _runs(parent, kind):
     runs = Path(parent).glob(f"{kind}_*")
-    return sorted((run for run in runs if run.name.removeprefix(f"{kind}_").isdigit()), key=_number)
+    return sorted((run for run in runs if run.name.removeprefix(f"{kind}_").isdecimal()), key=_number)
 
 
 def _number(run):
@@ -77,9 +77,10 @@ def _version(package):
 def read_description(run_dir):
     """What `write_description` left in the folder; an empty dictionary if it is missing or damaged."""
     try:
-        return dict(json.loads((Path(run_dir) / "config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        description = dict(json.loads((Path(run_dir) / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
+    return description if isinstance(description.get("hyperparameters"), dict) else {}
 
 
 def compare_runs(parent, kind="pose"):
@@ -97,10 +98,11 @@ def compare_runs(parent, kind="pose"):
 def _history(run):
     """The rows of history.csv as dictionaries of numbers; an empty list if it is missing or damaged."""
     try:
-        with open(run / "history.csv", newline="", encoding="utf-8") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError):
+        with open(run / "history.csv", newline="", encoding="utf-8-sig") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, csv.Error):
         return []
+    return rows if all("epoch" in row for row in rows) else []
 
 
 class RunComparison:
@@ -157,7 +159,7 @@ class RunComparison:
 
 def _flat(hyperparameters):
     """The hyperparameters, with those of the augmentation flattened: {"augmentation.rot": 30.0}."""
-    inner = hyperparameters.get("augmentation", {})
+    inner = hyperparameters.get("augmentation") or {}
     rest = {name: value for name, value in hyperparameters.items() if name != "augmentation"}
     return rest | {f"augmentation.{name}": value for name, value in inner.items()}
 
