@@ -95,7 +95,9 @@ def test_samples_of_a_foreign_data_set_train_and_validate(tmp_path):
     landmarks, _ = predict_dataset(model, Foreign())
     assert landmarks.shape == (8, 20, 2)
     assert evaluate(model, Foreign()).counts.tolist() == [8] * 20
-    with pytest.raises(ValueError, match=r"heatmaps \(20, 16, 16\), both float32, got .*\(3, 128, 128\).*\(5, 16, 16\)"):
+    with pytest.raises(
+        ValueError, match=r"heatmaps \(20, 16, 16\), both float32, got .*\(3, 128, 128\).*\(5, 16, 16\)"
+    ):
         train(Foreign(128, 5), Foreign(), tmp_path / "none")
 
 

@@ -25,8 +25,10 @@ class LoudClient(NotebookClient):
 
     def process_message(self, msg, cell, cell_index):
         if msg["header"]["msg_type"] == "stream":
-            sys.stdout.write(msg["content"]["text"])
-            sys.stdout.flush()
+            print(msg["content"]["text"], end="", flush=True)
+        shown = msg["content"].get("data", {}).get("text/plain", "")
+        if msg["header"]["msg_type"] == "update_display_data" and "%|" in shown:
+            print(f"\r{shown}", end="", flush=True)  # the progress bar
         return super().process_message(msg, cell, cell_index)
 
 
