@@ -229,7 +229,8 @@ def test_a_real_film_whose_table_of_contents_is_cut_off_gives_no_frame(pose_data
     content = (pose_data / "video" / "two_people.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(content[: int(share * len(content))])
     frames, message = until_the_error(tmp_path / "cut.mp4")
-    assert (frames, message[-61:]) == ([], "gives no frame; is it a video in a known format, and complete?")
+    assert frames == []
+    assert message.endswith("gives no frame; is it a video in a known format, and complete?")
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", b"RIFF", b"\0" * 5000])
