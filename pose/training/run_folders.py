@@ -84,12 +84,14 @@ def read_description(run_dir):
 
 
 def compare_runs(parent, kind="pose"):
-    """A `RunComparison` of the trainings in `parent`: a table, and curves with `.plot()`.
+    """The trainings in the folders of `parent` side by side: a `RunComparison`, with a table and `.plot()`.
 
     kind: "pose" or "activity". Raises DataError if there is no training with a finished epoch.
     """
-    runs = [(run, _history(run)) for run in _runs(parent, kind)]
-    runs = [(run.name, read_description(run), history) for run, history in runs if history]
+    score = {"pose": "train_pck@0.2", "activity": "train_accuracy"}[kind]
+    folders = sorted(path.parent for path in Path(parent).glob("*/history.csv"))
+    runs = [(folder, _history(folder)) for folder in folders]
+    runs = [(folder.name, read_description(folder), rows) for folder, rows in runs if rows and score in rows[0]]
     if not runs:
         raise DataError(f"{parent}: contains no {kind} training with a finished epoch; train one first")
     return RunComparison(runs)
