@@ -60,11 +60,11 @@ class _InEpoch:
 
     @contextmanager
     def in_epoch(self):
-        EPOCH.number = int(self.epoch)
+        before, EPOCH.number = EPOCH.number, int(self.epoch)
         try:
             yield
         finally:
-            EPOCH.number = None
+            EPOCH.number = before
 
 
 class _Items(_InEpoch, Dataset):
