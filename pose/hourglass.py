@@ -78,6 +78,9 @@ class StackedHourglass(nn.Module):
     If the attribute `recompute` is set, training keeps only the stacks' inputs in memory and recomputes the rest for
     the gradient (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
 
+    Of a network that took over another's weights, `start` says where they are from, and `new_joints` names those it did
+    not get from there; otherwise they are empty.
+
     The image's normalisation (`mean`, `std`, of RGB in 0 … 1) is part of the network, and so is `trained_joints`
     (num_joints,) bool, true for each joint that had labels in training; the heatmaps of the others are zero.
     """
@@ -93,6 +96,7 @@ class StackedHourglass(nn.Module):
         self.loss, self.sigma = loss, sigma
         self.skeleton, self.inp_res = skeleton_of(num_joints, skeleton), inp_res
         self.recompute = False
+        self.start, self.new_joints = "", ()
         self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
         self.register_buffer("std", torch.full((3, 1, 1), 0.25))
         self.register_buffer("trained_joints", torch.ones(num_joints, dtype=torch.bool))

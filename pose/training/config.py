@@ -11,12 +11,16 @@ from pose.runtime.errors import DataError
 from pose.runtime.settings import check
 from pose.skeleton import KINECT20
 from pose.training.shards import ShardedGeneric
+from pose.training.start import take_over
 
 
 @dataclass
 class TrainConfig:
     """All hyperparameters of a training.
 
+    start: where the weights come from: "" (from nothing), "pretrained" (`pose.pretrained`) or the path of a checkpoint,
+        whose joints are found by name and whose stacks, channels and loss must be these
+    body_rate: with a start: the learning rate of all layers but the last, which tells the joints apart, relative to it
     num_stacks: number of stacked hourglasses: 1, 2, 8 or any other number
     channels: the network's width
     loss: "cross_entropy" or "mse"
@@ -40,6 +44,8 @@ class TrainConfig:
     augmentation: of the training images, see `Augmentation`
     """
 
+    start: str = ""
+    body_rate: float = 0.3
     num_stacks: int = 1
     channels: int = 256
     loss: str = "cross_entropy"
@@ -66,7 +72,7 @@ class TrainConfig:
         check(
             self,
             counts=("num_stacks", "epochs", "batch_size"),
-            positive=("sigma", "learning_rate"),
+            positive=("sigma", "learning_rate", "body_rate"),
             not_negative=("weight_decay", "patience", "workers", "seed"),
             below_one=("warmup", "ema_decay"),
         )
@@ -87,12 +93,18 @@ class TrainConfig:
         return self.inp_res // 4
 
     def build_model(self, skeleton=KINECT20):
-        """A newly initialised `StackedHourglass` for these joints, determined by the seed."""
+        """A new `StackedHourglass` for these joints: initialised as the seed determines, then with the `start`'s weights.
+
+        Raises MissingError if there is no such checkpoint, DataError if its weights do not fit.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return StackedHourglass(
+            model = StackedHourglass(
                 self.num_stacks, len(skeleton), self.channels, self.loss, self.sigma, skeleton, self.inp_res
             )
+        if self.start:
+            take_over(model, self.start)
+        return model
 
     def build_dataset(self, annotations, is_train):
         """`Generic` with this configuration's sizes and augmentation."""

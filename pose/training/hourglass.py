@@ -3,6 +3,8 @@
 import math
 import time
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +23,9 @@ from pose.runtime.errors import DataError, optional_package
 from pose.runtime.files import write_atomically
 from pose.training.config import TrainConfig
 from pose.training.loop import WATCH_EVERY, Task, train
+from pose.training.start import describe_start, exchange_sides
 
+BATCHES_TO_COMPARE = 4  # to find out whether left and right are exchanged
 USED_INFO = ("center", "scale", "rot", "pts", "tpts", "img_paths")
 
 
@@ -47,7 +51,10 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     distributed.start()
     _check(model, train_data, valid_data, config, run_dir)
     with warn_of_skipped_images(train_data, valid_data):
-        return train(PoseTask(model, train_data, valid_data, config), config, run_dir, resume, on_epoch)
+        task = PoseTask(model, train_data, valid_data, config)
+        if config.start and not (Path(run_dir) / "last.safetensors").exists():
+            task.begin()
+        return train(task, config, run_dir, resume, on_epoch)
 
 
 class PoseTask(Task):
@@ -71,9 +78,18 @@ class PoseTask(Task):
         if compiles(self.device) and not config.recompute if config.compile is None else config.compile:
             self.network = torch.compile(self.network)
         self.tensorboard = config.tensorboard
-        self.groups = [{"params": list(model.parameters()), "share": 1.0}]
+        self.groups = self._groups()
         self.labelled = torch.zeros(model.num_joints, dtype=torch.bool, device=self.device)
         self.loader = self._loader(train_data)
+
+    def _groups(self):
+        """The parameters in one group, or with a start in two: the body learns more slowly than the last layers."""
+        if not self.config.start:
+            return [{"params": list(self.model.parameters()), "share": 1.0}]
+        last, body = [], []
+        for name, parameter in self.model.named_parameters():
+            (last if name.startswith("score.") else body).append(parameter)
+        return [{"params": last, "share": 1.0}, {"params": body, "share": self.config.body_rate}]
 
     def _loader(self, train_data):
         """Batches in an order determined by seed and epoch; each process gets its share of every batch."""
@@ -93,6 +109,27 @@ class PoseTask(Task):
             pin_memory=self.device.type == "cuda",
             drop_last=True,
         )
+
+    def begin(self):
+        """Exchanges left and right if the labels are better explained so, and says what was taken over."""
+        exchange = distributed.from_first(self._sides_are_exchanged)
+        if exchange:
+            exchange_sides(self.model)
+        self.about_data["start"] = about = describe_start(self.model, exchange)
+        if distributed.rank() == 0:
+            print(about)
+
+    @torch.no_grad()
+    def _sides_are_exchanged(self):
+        """Whether the labels of some batches fit the predictions better if left is right, as in mirrored images."""
+        self.model.eval()
+        losses = torch.zeros(2)
+        for images, heatmaps, _ in islice(self.batches(0), BATCHES_TO_COMPARE):
+            with autocast(self.device, self.bf16):
+                output = self.model(to_device(images, self.device))[-1].cpu()
+            for i, seen in enumerate((output, output[:, self.model.skeleton.mirrored])):
+                losses[i] += heatmap_loss([seen], heatmaps, self.model.loss, self.model.sigma)
+        return bool(losses[1] < losses[0])
 
     def prepare(self, model):
         model.inp_res = self.config.inp_res
@@ -118,7 +155,8 @@ class PoseTask(Task):
     def validate(self, average, first):
         """Validation scores. Also updates which joints the averaged model has seen labels of."""
         labelled = torch.from_numpy(distributed.any_of(self.labelled.cpu().numpy()))
-        average.trained_joints.copy_(labelled if first else labelled | average.trained_joints.cpu())
+        known = first and not self.model.start
+        average.trained_joints.copy_(labelled if known else labelled | average.trained_joints.cpu())
         if not average.trained_joints.any():
             raise DataError("no training image has a labelled joint; there is nothing to learn from")
         config = self.config
@@ -174,7 +212,7 @@ def _check(model, train_data, valid_data, config, run_dir):
         raise DataError("run_dir is missing: pass a folder for this training, such as pose.new_run('runs')")
     if config.tensorboard:
         optional_package("torch.utils.tensorboard", "tensorboard=True", "tensorboard")
-    for name in ("num_stacks", "channels", "loss", "sigma"):
+    for name in ("start", "num_stacks", "channels", "loss", "sigma"):
         if getattr(model, name) != getattr(config, name):
             raise DataError(
                 f"the model has {name}={getattr(model, name)!r}, the configuration {getattr(config, name)!r}: after "

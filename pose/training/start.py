@@ -1,0 +1,65 @@
+"""Where a training starts: from the weights of another network, as far as its joints have the same names."""
+
+import torch
+
+from pose.checkpoints import load_model
+from pose.pretrained import pretrained
+from pose.runtime.errors import DataError
+
+
+def take_over(model, start):
+    """Gives a new `StackedHourglass` the weights of another, and sets its `start` and `new_joints`.
+
+    start: "pretrained" or the path of a checkpoint. Joints are found by name; those that the other network has no
+        labels of keep the weights they have.
+    Raises MissingError if there is no such checkpoint; DataError if its network has other stacks, another width or
+    another loss.
+    """
+    other = pretrained() if start == "pretrained" else load_model(start)
+    for name in ("num_stacks", "channels", "loss"):
+        theirs, own = getattr(other, name), getattr(model, name)
+        if theirs != own:
+            raise DataError(
+                f"start={start!r} has {name}={theirs!r}, the configuration {own!r}: the weights do not fit. Set "
+                f"{name}={theirs!r}, or start='' to start from nothing"
+            )
+    trained = [name for name, known in zip(other.skeleton.names, other.trained_joints, strict=True) if known]
+    shared = [name for name in model.skeleton.names if name in trained]
+    _copy_weights(model, other, shared)
+    model.start = start
+    model.new_joints = tuple(name for name in model.skeleton.names if name not in shared)
+
+
+def _copy_weights(model, other, shared):
+    """Copies all weights; in the layers that have a row or column for each joint, those of the shared joints."""
+    own = [model.skeleton.index(name) for name in shared]
+    theirs = [other.skeleton.index(name) for name in shared]
+    source = other.state_dict()
+    model.trained_joints.zero_()
+    for name, tensor in model.state_dict().items():
+        if name.startswith("score.") or name == "trained_joints":
+            tensor[own] = source[name][theirs]
+        elif name.startswith("score_.") and name.endswith("weight"):
+            tensor[:, own] = source[name][:, theirs]
+        else:
+            tensor.copy_(source[name])
+
+
+def describe_start(model, exchanged):
+    """What a network took over, and what begins anew, in a sentence; exchanged: whether left and right were."""
+    count, new = len(model.skeleton), ", ".join(model.new_joints)
+    taken = f"{count - len(model.new_joints)} of {count} joints" if new else f"all {count} joints"
+    about = f"starting from {model.start}: the body and {taken} taken over"
+    about += f"; new: {new}" if new else ""
+    return about + ("; left and right exchanged, as in mirrored images" if exchanged else "")
+
+
+def exchange_sides(model):
+    """Exchanges what the network says about left and right, in place."""
+    mirrored = model.skeleton.mirrored
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if name.startswith("score.") or name == "trained_joints":
+                tensor.copy_(tensor[mirrored])
+            elif name.startswith("score_.") and name.endswith("weight"):
+                tensor.copy_(tensor[:, mirrored])
