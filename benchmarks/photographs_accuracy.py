@@ -3,8 +3,8 @@
     python benchmarks/photographs_accuracy.py --data data/lsp --weights runs/photographs/second/best.safetensors
 
 The checkpoint gets each person's box from the labels. MediaPipe's model ("full") has a detector of its own, which sees
-either that box or the whole photograph; there the person whose box overlaps the labelled one most is compared. Its files are
-downloaded first.
+either that box or the whole photograph; there the person whose box overlaps the labelled one most is compared. The
+model's files are downloaded first.
 """
 
 import argparse
