@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import photographs
 from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import read_annotations
@@ -47,9 +48,10 @@ def split_utd_mhad(annotations):
 
 
 def split_lsp(annotations):
-    """Rows to train on and to choose the epoch (4,500 images, of which 150 choose), and to test on (500)."""
-    shuffled = np.random.default_rng(SEED).permutation(len(annotations))
-    return shuffled[650:5000], shuffled[500:650], shuffled[:500]
+    """Rows to train on and to choose the epoch (4,500 of the first 5,000 images, of which 150 choose), and to test on
+    (500)."""
+    rows, choose, test = photographs.split(annotations)
+    return rows[rows < 5000], choose, test
 
 
 def train(annotations, rows, run, stages):

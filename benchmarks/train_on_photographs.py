@@ -11,31 +11,16 @@ import argparse
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
+from photographs import add_trunk, split
 
 import pose
 from pose.runtime.errors import Interrupted
 
 SEED = 0
-HEIGHTS = {"hip_center": 0.20, "spine": 0.375}  # 0: the hips' middle, 1: the shoulders'
 CHANGES = pose.Augmentation(scale=0.3, rot=45, rot_share=0.7, shift=0.06, light=0.4)
 FIRST = pose.TrainConfig(inp_res=128, epochs=10, seed=SEED, augmentation=CHANGES)  # stopped after STOP epochs
 STOP = 2
 SECOND = pose.TrainConfig(inp_res=128, epochs=4, seed=SEED, augmentation=CHANGES, learning_rate=8e-4, warmup=0.03)
-
-
-def add_trunk(annotations):
-    """Labels hip_center and spine, in place, wherever both hips and both shoulders are labelled."""
-    joints = annotations.skeleton.index
-    left_hip, right_hip, left_shoulder, right_shoulder = (
-        annotations.landmarks[:, joints(f"{side}_{joint}")]
-        for joint in ("hip", "shoulder")
-        for side in ("left", "right")
-    )
-    hips = (left_hip + right_hip) / 2
-    up = (left_shoulder + right_shoulder) / 2 - hips
-    for name, height in HEIGHTS.items():
-        annotations.landmarks[:, joints(name)] = hips + height * up
 
 
 def fit(model, data, config, run, stop=None):
@@ -56,9 +41,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     annotations = pose.read_annotations(args.data / "joints.txt", args.data / "images")
     add_trunk(annotations)
-    held_out = np.random.default_rng(SEED).permutation(5000)[:650]  # 500 for testing, then 150 that choose the epoch
-    rows = np.setdiff1d(np.arange(len(annotations)), held_out)
-    data = annotations.select(rows), annotations.select(held_out[500:])
+    rows, choose, _ = split(annotations)
+    data = annotations.select(rows), annotations.select(choose)
     model = FIRST.build_model()
     fit(model, data, FIRST, args.run / "first", STOP)
     fit(model, data, SECOND, args.run / "second")
