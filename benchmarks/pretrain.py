@@ -8,7 +8,7 @@
 
 Nothing is trained on the 500 photographs of lsp_test.txt, on subjects 2, 4, 6 of UTD-MHAD, or on the sample's people.
 Each step starts from the weights of the step before. The same command continues a training that was stopped. The two
-other networks of `benchmarks/time_to_accuracy.py` are `photographs_3/best.safetensors`, which has not seen UTD-MHAD, and
+other networks of `benchmarks/time_to_accuracy.py` are `photographs_3/best.safetensors`, which never saw UTD-MHAD, and
 with `--without-photographs` that of a training on UTD-MHAD and drawn people only.
 """
 

@@ -93,7 +93,7 @@ class TrainConfig:
         return self.inp_res // 4
 
     def build_model(self, skeleton=KINECT20):
-        """A new `StackedHourglass` for these joints: initialised as the seed determines, then with the `start`'s weights.
+        """A new `StackedHourglass` for these joints: initialised as the seed determines, then with `start`'s weights.
 
         Raises MissingError if there is no such checkpoint, DataError if its weights do not fit.
         """
