@@ -1,4 +1,4 @@
-"""What is installed: every module and the sample data, nothing else."""
+"""What is installed: every module, the sample data and the pretrained weights, nothing else."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 
 
-def test_a_wheel_contains_every_module_and_the_sample_data(tmp_path):
+def test_a_wheel_contains_every_module_the_sample_data_and_the_weights(tmp_path):
     source = tmp_path / "source"
     for folder in ("har", "pose", "data/sample"):
         shutil.copytree(PROJECT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -23,6 +23,7 @@ def test_a_wheel_contains_every_module_and_the_sample_data(tmp_path):
         path.relative_to(PROJECT).as_posix() for name in ("har", "pose") for path in (PROJECT / name).rglob("*.py")
     }
     images = {name for name in packed if name.startswith("pose/sample/images/")}
-    assert packed == modules | images | {"pose/sample/joints.txt", "pose/sample/clips.csv"}
+    weights = {"pose/weights/hourglass.safetensors", "pose/weights/MODEL_CARD.md"}
+    assert packed == modules | images | weights | {"pose/sample/joints.txt", "pose/sample/clips.csv"}
     assert len(images) == 800
     assert "har/training.py" in modules
