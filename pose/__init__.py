@@ -42,6 +42,7 @@ from pose.plotting import (
     plot_sample,
 )
 from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
+from pose.pretrained import pretrained
 from pose.runtime.errors import PoseError
 from pose.skeleton import KINECT20, Skeleton
 from pose.split import SAMPLE, Split, load_split, split_annotations, split_dataset
@@ -110,6 +111,7 @@ __all__ = [
     "plot_sample",
     "predict_dataset",
     "predict_heatmaps",
+    "pretrained",
     "read_annotations",
     "read_frames",
     "read_image",
