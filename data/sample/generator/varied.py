@@ -48,7 +48,7 @@ def make_picture(seed, number, size=256):
     joints, capsules = draw_person(rng)
     points = np.stack([end for c in capsules for end in (c.start, c.end)], 1)
     radii = np.array([radius * max(c.width, 1) for c in capsules for radius in c.radii])
-    views = {"focal": (0.8, 2.5), "eye_height": (0.15, 3.2), "roll": 0.12, "fill": (0.55, 1.08)}
+    views = {"focal": (0.8, 2.5), "eye_height": (0.15, 3.2), "roll": 0.12, "fill": (0.6, 1.25)}
     camera = place_camera(rng, points, radii, size, **views)
     if rng.random() < 0.3:
         for _ in range(rng.integers(1, 4)):
