@@ -51,9 +51,9 @@ class Body:
         return self.thigh + self.shin
 
 
-def draw_body(rng):
+def draw_body(rng, stature=(1.52, 1.93), girth=(0.90, 1.18)):
     """A person with random stature, build and proportions (fractions of the stature as in adults)."""
-    stature = rng.uniform(1.52, 1.93)
+    stature = rng.uniform(*stature)
     trunk, legs, arms = 1 + rng.uniform(-0.04, 0.04, 3)
     fractions = {
         "hips": 0.050 * rng.uniform(0.92, 1.12),
@@ -70,7 +70,7 @@ def draw_body(rng):
         "foot": 0.095 * rng.uniform(0.95, 1.08),
     }
     lengths = {name: stature * fraction for name, fraction in fractions.items()}
-    return Body(stature=stature, girth=rng.uniform(0.90, 1.18), **lengths)
+    return Body(stature=stature, girth=rng.uniform(*girth), **lengths)
 
 
 @dataclass
@@ -78,7 +78,8 @@ class Pose:
     """T frames of a movement, independent of body size.
 
     pelvis: (T, 3) offset of the hip centre from its position when standing, in leg lengths.
-    feet: (T, 2, 3) the same for the two ankles. toes: (T, 2) how far each foot points down, radians.
+    feet: (T, 2, 3) the same for the two ankles. knees: (T, 2, 3) the direction in which each knee points.
+    toes, turnout: (T, 2) how far each foot points down, and outwards, radians.
     lean, bend: (T,) forward pitch of the whole trunk, and of the chest beyond it.
     sway: (T,) trunk to the right. twist: (T,) chest turned to the left. nod, look: (T,) head down, to the
         left.
@@ -89,7 +90,9 @@ class Pose:
 
     pelvis: np.ndarray
     feet: np.ndarray
+    knees: np.ndarray
     toes: np.ndarray
+    turnout: np.ndarray
     lean: np.ndarray
     bend: np.ndarray
     sway: np.ndarray
@@ -106,8 +109,9 @@ def standing(num_frames):
     angles = {name: np.zeros(T) for name in ("lean", "bend", "sway", "twist", "nod", "look")}
     hands = np.tile(np.array([[0.13, -0.96, 0.08], [-0.13, -0.96, 0.08]]), (T, 1, 1))
     elbows = np.tile(np.array([[0.5, 0, -1.0], [-0.5, 0, -1.0]]), (T, 1, 1))
-    feet, toes = np.zeros((T, 2, 3)), np.zeros((T, 2))
-    return Pose(pelvis=np.zeros((T, 3)), feet=feet, toes=toes, hands=hands, elbows=elbows, **angles)
+    feet, knees = np.zeros((T, 2, 3)), np.tile(both_sides(0.15, 0, 1), (T, 1, 1))
+    angles |= {name: np.zeros((T, 2)) for name in ("toes", "turnout")}
+    return Pose(pelvis=np.zeros((T, 3)), feet=feet, knees=knees, hands=hands, elbows=elbows, **angles)
 
 
 def mirrored(pose):
@@ -116,7 +120,9 @@ def mirrored(pose):
     return Pose(
         pelvis=pose.pelvis * flip,
         feet=pose.feet[:, ::-1] * flip,
+        knees=pose.knees[:, ::-1] * flip,
         toes=pose.toes[:, ::-1],
+        turnout=pose.turnout[:, ::-1],
         lean=pose.lean,
         bend=pose.bend,
         sway=-pose.sway,
@@ -164,9 +170,11 @@ def pose_body(body, pose, heading=0.0):
     hips = np.swapaxes(pelvis @ both_sides(body.hips, -0.02 * body.stature, 0).T, 1, 2)
     hip_center = _supported(body, pose, hips, ankles)
     hips = hips + hip_center[:, None]
-    knees, ankles = bend_limb(hips, ankles, body.thigh, body.shin, pole=both_sides(0.15, 0, 1))
+    knees, ankles = bend_limb(hips, ankles, body.thigh, body.shin, pole=pose.knees)
     down = pose.toes[..., None] + 0.2  # a foot slopes from the ankle to the toes
-    toes = ankles + body.foot * np.concatenate([0.12 * SIDES[:, None] + 0 * down, -np.sin(down), np.cos(down)], -1)
+    out = pose.turnout[..., None]
+    aside = SIDES[:, None] * (0.12 + np.cos(down) * np.sin(out))
+    toes = ankles + body.foot * np.concatenate([aside, -np.sin(down), np.cos(down) * np.cos(out)], -1)
 
     spine = hip_center + body.lower_spine * waist[..., 1]
     neck = spine + body.upper_spine * chest[..., 1]
@@ -181,6 +189,13 @@ def pose_body(body, pose, heading=0.0):
     turn = rotation("y", heading)
     joints = np.concatenate([trunk, *limbs], 1) @ turn.T
     return Posed(joints, turn @ pelvis, turn @ chest, turn @ head, turn)
+
+
+def turned(posed, turn):
+    """`posed` turned about its hip centre by the rotation `turn` (3, 3): tilted, lying, upside down."""
+    hip_center = posed.joint("hip_center")[:, None]
+    joints = (posed.joints - hip_center) @ turn.T + hip_center
+    return Posed(joints, turn @ posed.pelvis, turn @ posed.chest, turn @ posed.head, turn @ posed.heading)
 
 
 def bend_limb(root, target, upper, lower, pole):

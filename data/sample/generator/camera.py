@@ -30,14 +30,15 @@ class Camera:
         return self.focal * points[..., :2] / points[..., 2:] + np.array(self.center)
 
 
-def place_camera(rng, points, radii, size):
+def place_camera(rng, points, radii, size, focal=(0.95, 1.5), eye_height=(0.8, 2.0), roll=0.02, fill=(0.76, 0.88)):
     """A random camera that sees all spheres around `points` (T, N, 3) with `radii` (N,), plus some margin.
 
-    Focal length, height, side, roll and how much of the image is filled are random; the rest follows.
+    Random are focal length (image widths), height (metres), side, roll (its deviation, radians) and how much of the
+    image is filled; the rest follows. If that may exceed 0.92, some spheres may be outside the image.
     """
-    focal = rng.uniform(0.95, 1.5) * size[0]
-    eye_height, side, roll = rng.uniform(0.8, 2.0), rng.uniform(-0.25, 0.25), rng.normal(0, 0.02)
-    fill, place = rng.uniform(0.76, 0.88), rng.uniform(0.2, 0.8, 2)
+    focal = rng.uniform(*focal) * size[0]
+    eye_height, side, roll = rng.uniform(*eye_height), rng.uniform(-0.25, 0.25), rng.normal(0, roll)
+    fill, place = rng.uniform(*fill), rng.uniform(0.2, 0.8, 2)
 
     target = (points.min((0, 1)) + points.max((0, 1))) / 2
     distance = 4.0

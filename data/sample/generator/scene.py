@@ -26,23 +26,26 @@ class Light:
     tint: np.ndarray
 
 
-def draw_light(rng, camera):
-    """A lamp somewhere above and on the camera's side of the person."""
-    world = np.array([rng.uniform(-0.9, 0.9), rng.uniform(0.7, 1.6), rng.uniform(0.1, 1.0)])
+def draw_light(rng, camera, front=(0.1, 1.0), strength=(0.35, 0.75), ambient=(0.45, 0.75), tint=0.07):
+    """A lamp somewhere above the person, and on the camera's side if `front` is positive."""
+    world = np.array([rng.uniform(-0.9, 0.9), rng.uniform(0.7, 1.6), rng.uniform(*front)])
     world /= np.linalg.norm(world)
-    strength, ambient = rng.uniform(0.35, 0.75), rng.uniform(0.45, 0.75)
-    tint = 1 + rng.uniform(-0.07, 0.07) * np.array([1, 0, -1])
+    strength, ambient = rng.uniform(*strength), rng.uniform(*ambient)
+    tint = 1 + rng.uniform(-tint, tint) * np.array([1, 0, -1])
     as_seen = [(camera.axes @ v).astype(np.float32) for v in (world, np.array([0, 1.0, 0]))]
     return Light(as_seen[0], as_seen[1], world, strength, ambient, tint.astype(np.float32))
 
 
-def draw_room(rng, camera):
-    """The empty room as the camera sees it, and its floor: (h, w, 3) RGB from 0 to 1, and (h, w) bool."""
+def draw_room(rng, camera, behind=(1.3, 3.0)):
+    """The empty room as the camera sees it, and its floor: (h, w, 3) RGB from 0 to 1, and (h, w) bool.
+
+    behind: the wall's distance behind the person, metres.
+    """
     x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in camera.size))
     rays = np.stack([x - camera.center[0], y - camera.center[1], np.full_like(x, camera.focal)], -1)
     rays = (rays / np.float32(camera.focal)) @ camera.axes.astype(np.float32)
     turn = rotation("y", rng.uniform(-0.4, 0.4)).astype(np.float32)
-    behind = rng.uniform(1.3, 3.0)
+    behind = rng.uniform(*behind)
     with np.errstate(divide="ignore", invalid="ignore"):
         to_floor = np.where(rays[..., 1] < 0, -camera.position[1] / rays[..., 1], np.inf)
         away = rays @ turn[:, 2]
