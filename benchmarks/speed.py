@@ -8,6 +8,7 @@ The network has two stacks and 256 px input. Its weights are random, which does 
 import argparse
 import itertools
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,14 +22,13 @@ from torch.utils.data import DataLoader
 import har
 import pose
 from pose.export import build_engine
-from pose.runtime.device import has_bf16, keep_freed_memory, machine, one_thread
+from pose.runtime.device import default_device, keep_freed_memory, machine, one_thread
+from pose.runtime.precision import default_bf16
 from pose.training.hourglass import PoseTask
 from pose.training.loop import train_step
 from pose.training.state import TrainingState
 
-CPU = torch.device("cpu")
 SAMPLES_PER_CALL = 16  # one after the other, as in a loader
-BF16 = has_bf16(CPU)
 ENGINES = (("torch", "fp32"), ("onnx", "fp32"), ("openvino", "fp32"), ("torch", "bf16"), ("openvino", "bf16"),
            ("openvino", "int8"))  # fmt: skip
 
@@ -80,12 +80,15 @@ def train_plainly(count, allocator=False, channels_last=False):
 
 
 def pose_training(config):
-    """The task and the state of a training, and a batch of noise for it."""
+    """The task and the state of a training, in the precision that `fit` would choose, and a batch of noise for it."""
+    if config.bf16 is None:
+        config = replace(config, bf16=default_bf16(default_device()))
     data = pose.Generic(pose.Annotations(["noise"] * config.batch_size, np.ones((config.batch_size, 20, 2))))
     task = PoseTask(config.build_model(), data, data, config)
     task.model.train()
-    images, landmarks = torch.rand(config.batch_size, 3, 256, 256), 60 * torch.rand(config.batch_size, 20, 2)
-    return task, TrainingState(task, config), [images, pose.landmarks_to_heatmaps(landmarks, 64), {}]
+    images = torch.rand(config.batch_size, 3, config.inp_res, config.inp_res)
+    landmarks = (config.out_res - 4) * torch.rand(config.batch_size, 20, 2)
+    return task, TrainingState(task, config), [images, pose.landmarks_to_heatmaps(landmarks, config.out_res), {}]
 
 
 def train_as_fit(count, bf16=None, recompute=False):

@@ -1,5 +1,6 @@
 """Activity recognition in image clips: a stacked hourglass, then batch normalisation, an LSTM and a linear layer."""
 
+import pose.runtime.openmp  # noqa: F401 (before torch)
 from har.augmentation import MotionAugmentation
 from har.checkpoints import load_model, save_model
 from har.config import HarConfig

@@ -1,5 +1,6 @@
 """Human pose estimation with a stacked hourglass: from images and a joints file to predicted landmarks."""
 
+import pose.runtime.openmp  # noqa: F401 (before torch)
 from pose.annotations import AnnotationError, Annotations, read_annotations, write_annotations
 from pose.augmentation import Augmentation
 from pose.check import Finding, Report, check_annotations

@@ -1,6 +1,8 @@
-"""The allocator's tuning, and how to turn it off."""
+"""The allocator's tuning, idle threads, and how to turn either off."""
 
 import ctypes
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -37,3 +39,23 @@ def test_other_systems_are_left_alone(mallopt_calls, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     keep_freed_memory()
     assert not mallopt_calls
+
+
+# As if torch were not installed: what had been set when it was first looked for?
+WITHOUT_TORCH = """
+import os, sys
+sys.modules["torch"] = None
+try:
+    import {package}
+except ImportError:
+    print(os.environ.get("OMP_WAIT_POLICY"))
+"""
+
+
+@pytest.mark.parametrize("package", ["pose", "har"])
+@pytest.mark.parametrize(("yours", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_idle_threads_sleep_unless_you_say_otherwise(package, yours, policy):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | yours
+    command = [sys.executable, "-c", WITHOUT_TORCH.format(package=package)]
+    found = subprocess.run(command, env=environment, check=True, text=True, stdout=subprocess.PIPE).stdout
+    assert found == f"{policy}\n"

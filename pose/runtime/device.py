@@ -32,9 +32,12 @@ def chosen_device(device=None):
 
 
 def machine():
-    """The hardware in words: the GPU, or the number of threads and the CPU model."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+    """The hardware in words: the GPU, or else the `processor()`."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
+
+
+def processor():
+    """The number of threads and the CPU model, in words."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -42,7 +45,7 @@ def machine():
 
 
 def has_bf16(device):
-    """Whether the device multiplies bf16 in hardware."""
+    """Whether the device has instructions for bf16; a CPU may nevertheless be slower with them."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()

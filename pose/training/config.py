@@ -33,7 +33,8 @@ class TrainConfig:
     weight_decay: of AdamW
     ema_decay: of the averaged weights, which are the ones evaluated and saved
     patience: stop after this many epochs without a better validation AUC; 0: never
-    bf16: multiply in bf16; None: if the device supports it in hardware
+    bf16: multiply in bf16; None: if a GPU has instructions for it, or if a CPU has proved faster with them; a resumed
+        training keeps what it began with
     compile: use `torch.compile`; None: on a GPU; cannot be combined with recompute
     recompute: recompute activations for the gradient: a fraction of the memory, a third more time
     workers: processes that load images

@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,8 +22,10 @@ from pose.runtime.data_loader import Loader
 from pose.runtime.device import AsyncCopy, autocast, compiles, default_device, has_bf16, one_thread, to_device
 from pose.runtime.errors import DataError, optional_package
 from pose.runtime.files import write_atomically
+from pose.runtime.precision import default_bf16
 from pose.training.config import TrainConfig
 from pose.training.loop import WATCH_EVERY, Task, train
+from pose.training.run_folders import read_description
 from pose.training.start import describe_start, exchange_sides
 
 BATCHES_TO_COMPARE = 4  # to find out whether left and right are exchanged
@@ -50,11 +53,24 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     """
     distributed.start()
     _check(model, train_data, valid_data, config, run_dir)
+    config = _with_precision(config, run_dir, resume)
     with warn_of_skipped_images(train_data, valid_data):
         task = PoseTask(model, train_data, valid_data, config)
         if config.start and not (Path(run_dir) / "last.safetensors").exists():
             task.begin()
         return train(task, config, run_dir, resume, on_epoch)
+
+
+def _with_precision(config, run_dir, resume):
+    """The configuration with bf16 decided: as in the training to resume, else what is faster on this machine."""
+
+    def choose():
+        settings = read_description(run_dir).get("hyperparameters", {}) if resume else {}
+        if "bf16" in settings:
+            return settings["bf16"]  # None if it began before this was measured: then the instructions decide
+        return default_bf16(default_device())
+
+    return config if config.bf16 is not None else replace(config, bf16=distributed.from_first(choose))
 
 
 class PoseTask(Task):
