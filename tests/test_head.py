@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from har import ActivityHead, HarConfig
-from har.head import POOLINGS
+from har.head import POOLINGS, Mix
 from pose import KINECT20, MPII16
 
 TINY = {"hidden": 8, "frames": 6}
@@ -95,6 +95,24 @@ def test_the_bones_of_a_joint_that_is_never_seen_count_as_the_mean_and_no_others
     missing = [hand] + [20 + i for i, limb in enumerate(KINECT20.limb_indices) if hand in limb]
     assert len(columns) == 40
     assert (columns == 0).all(dim=1).nonzero().flatten().tolist() == missing
+
+
+def test_mixed_clips_are_the_weighted_mean_of_two_after_batch_norm():
+    model, x = head(), {}
+    model.lstm.register_forward_pre_hook(lambda module, inputs: x.update(features=inputs[0]))
+    padded, lengths = clips([6, 8, 5])
+    padded[0, :, 5] = float("nan")
+    model(padded, lengths)
+    single = x["features"]
+    model(padded, lengths, Mix(torch.tensor([2, 0, 1]), 0.75))
+    assert_close(x["features"], 0.75 * single + 0.25 * single[[2, 0, 1]])
+
+
+def test_mixing_leaves_the_statistics_those_of_the_clips():
+    one, other = head(), head()
+    one.train()(*clips([3, 8]))
+    other.train()(*clips([3, 8]), Mix(torch.tensor([1, 0]), 0.5))
+    assert_close(one.norm.running_var, other.norm.running_var, atol=0, rtol=0)
 
 
 def test_a_missing_joint_has_no_part_in_the_statistics():
