@@ -82,6 +82,18 @@ class ActivityHead(nn.Module):
         """The arguments that build the same network, `ActivityHead(**settings)`, as a dictionary."""
         return self._architecture | {"actions": self.actions, "window": self.window}
 
+    def start_from(self, other):
+        """Takes over the weights of a head trained on other actions, all but those of the fully connected layer.
+
+        Raises DataError if its settings differ, other than in the actions.
+        """
+        ours, theirs = (head._architecture | {"num_actions": None, "dropout": None} for head in (self, other))
+        different = [name for name in ours if ours[name] != theirs[name]]
+        if different:
+            raise DataError(f"the other head has another {', '.join(different)}; train it with the same settings")
+        weights = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("fc.")}
+        self.load_state_dict(weights, strict=False)
+
     def check(self, dataset):
         """Raises DataError if a data set has other joints."""
         self.skeleton.check_same(dataset.skeleton, "the model", "the data")

@@ -149,7 +149,8 @@ def _mean(scores):
     return ActivityScores(scores[0].clips, scores[0].actions, probabilities)
 
 
-def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None):
+def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None,
+                 pretrained=None):  # fmt: skip
     """Trains and tests an `ActivityHead` for each seed and fold; test clips have no influence on the training.
 
     folds: a list of `Fold`, from one of the functions above, or a function from the seed to such a list; the clips'
@@ -158,6 +159,8 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
         so that the test clips cannot influence it.
     joints_3d: `Joints3D`, for training on other viewpoints, or None. test_annotations: landmarks to test on, for
         example predicted ones; by default `annotations`.
+    pretrained: an `ActivityHead` that every training starts from, see `ActivityHead.start_from`. The test people must
+        not be in its training either.
     on_fold: called with (seed, fold, ActivityScores) after each training.
     Returns `ProtocolScores`. Raises DataError if a fold shares clips, or subjects, between training and test, or if the
     two annotations have different images.
@@ -177,6 +180,8 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
         for fold in folds_of[seed]:
             train = seeded.build_dataset(annotations, fold.train, actions, True, joints_3d)
             head = seeded.build_head(len(actions), annotations.skeleton)
+            if pretrained is not None:
+                head.start_from(pretrained)
             fit(head, train, None, seeded)
             test = SequenceDataset(test_annotations or annotations, fold.test, actions)
             parts.append(evaluate(head, test))

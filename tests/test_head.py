@@ -187,6 +187,18 @@ def test_other_skeletons_and_wrong_options():
             HarConfig(**{name: value})
 
 
+def test_a_head_starts_from_one_with_other_actions():
+    torch.manual_seed(7)
+    new, old = ActivityHead(3, **TINY), head()
+    fc = new.fc.weight.clone()
+    new.start_from(old)
+    assert torch.equal(new.fc.weight, fc)
+    for name, tensor in old.state_dict().items():
+        assert name.startswith("fc.") or torch.equal(new.state_dict()[name], tensor), name
+    with pytest.raises(ValueError, match="another num_joints, velocities, skeleton; train it with the same settings"):
+        new.start_from(ActivityHead(5, num_joints=16, skeleton=MPII16, velocities=False, **TINY))
+
+
 def test_the_same_seed_gives_the_same_head():
     one, other = (HarConfig(seed=3).build_head(4).state_dict() for _ in range(2))
     assert all((one[name] == other[name]).all() for name in one)

@@ -1,6 +1,8 @@
 """Protocols: who trains and who tests, nobody on both sides; scores and files."""
 
 import csv
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from har import (
     Joints3D,
     MotionAugmentation,
     ProtocolScores,
+    evaluate,
     fixed_subjects,
     halves_of_subjects,
     leave_one_sequence_out,
@@ -179,6 +182,18 @@ def test_an_ensemble_is_the_mean_of_its_members_probabilities():
 def test_only_seeds_with_the_same_folds_form_an_ensemble(result):
     with pytest.raises(ValueError, match="with the same folds for each"):
         result[0].ensembles(2)
+
+
+def test_every_training_starts_from_the_pretrained_head():
+    annotations, clips = moving_people(4)
+    config = HarConfig(hidden=8, frames=6, epochs=1, batch_size=4, learning_rate=1e-9, ema_decay=0.0)
+    pretrained = replace(config, seed=9).build_head(5)
+    heads = []
+    with patch("har.protocols.evaluate", lambda head, data: heads.append(head) or evaluate(head, data)):
+        run_protocol(fixed_subjects(clips, "p3"), annotations, config, (0, 1), pretrained=pretrained)
+    for head in heads:
+        np.testing.assert_allclose(head.lstm.weight_hh_l0.detach(), pretrained.lstm.weight_hh_l0.detach(), atol=1e-6)
+    assert len(heads) == 2
 
 
 def test_scores_by_hand():
