@@ -52,7 +52,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that data/utd_mhad/prepare.py wrote")
     parser.add_argument("--out", type=Path, required=True, help="file for the table")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="324 predictions per row for each (0)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="323 predictions per row for each (0)")
     parser.add_argument("--only", nargs="+", choices=CHOICES, default=list(CHOICES), metavar="ROW", help="(all)")
     args = parser.parse_args(argv)
 
