@@ -25,6 +25,7 @@ from har.protocols import (
     halves_of_subjects,
     leave_one_sequence_out,
     leave_one_subject_out,
+    parts_of_subjects,
     run_protocol,
 )
 from har.split import ClipSplit, split_clips
@@ -59,6 +60,7 @@ __all__ = [
     "leave_one_sequence_out",
     "leave_one_subject_out",
     "load_model",
+    "parts_of_subjects",
     "plot_activity_history",
     "plot_balance",
     "plot_confusion",

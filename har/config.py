@@ -30,6 +30,8 @@ class HarConfig:
     warmup: share of the steps over which it rises
     weight_decay: of AdamW
     label_smoothing: this share of the target is spread evenly over all actions
+    mix: share of the batches in which each clip is blended with another one, label included, see `Mix`; the training
+        accuracy then counts the label of the larger share. Not end to end
     ema_decay: of the averaged weights, which are the ones evaluated and saved
     patience: stop after this many epochs without a lower validation loss; 0: never
     pose_rate: end to end: the hourglass's learning rate relative to the head's
@@ -53,6 +55,7 @@ class HarConfig:
     warmup: float = 0.3
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
+    mix: float = 0.5
     ema_decay: float = 0.99
     patience: int = 0
     pose_rate: float = 0.1
@@ -67,6 +70,7 @@ class HarConfig:
             counts=("hidden", "layers", "epochs", "batch_size"),
             positive=("learning_rate",),
             not_negative=("weight_decay", "patience", "pose_rate", "pose_weight", "workers", "seed"),
+            shares=("mix",),
             below_one=("dropout", "label_smoothing", "ema_decay", "warmup"),
         )
         if not 2 <= self.frames <= MAX_FRAMES:

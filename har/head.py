@@ -1,5 +1,7 @@
 """`ActivityHead`: recognises the action of a clip from its landmarks, BatchNorm → LSTM → fully connected."""
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 
@@ -9,6 +11,25 @@ from pose.skeleton import skeleton_of
 
 MAX_FRAMES = 4096
 POOLINGS = ("attention_max", "attention", "max", "mean", "last")
+
+
+class Mix(NamedTuple):
+    """A blend of a batch's clips in pairs (Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018).
+
+    partners: (N,) int, which clip of the batch each one is blended with; share: its own share, 0.5 … 1.
+    """
+
+    partners: torch.Tensor
+    share: float
+
+    @classmethod
+    def draw(cls, clips):
+        """Random pairs of a batch of this many clips, and a random share, from torch's generator for the CPU."""
+        return cls(torch.randperm(clips), 0.5 + 0.5 * torch.rand(()).item())
+
+    def blend(self, values):
+        """The blend of values (N, …)."""
+        return self.share * values + (1 - self.share) * values[self.partners.to(values.device)]
 
 
 class ActivityHead(nn.Module):
@@ -61,15 +82,28 @@ class ActivityHead(nn.Module):
         """The arguments that build the same network, `ActivityHead(**settings)`, as a dictionary."""
         return self._architecture | {"actions": self.actions, "window": self.window}
 
+    def start_from(self, other):
+        """Takes over the weights of a head trained on other actions, all but those of the fully connected layer.
+
+        Raises DataError if its settings differ, other than in the actions.
+        """
+        ours, theirs = (head._architecture | {"num_actions": None, "dropout": None} for head in (self, other))
+        different = [name for name in ours if ours[name] != theirs[name]]
+        if different:
+            raise DataError(f"the other head has another {', '.join(different)}; train it with the same settings")
+        weights = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("fc.")}
+        self.load_state_dict(weights, strict=False)
+
     def check(self, dataset):
         """Raises DataError if a data set has other joints."""
         self.skeleton.check_same(dataset.skeleton, "the model", "the data")
 
-    def forward(self, landmarks, lengths):
+    def forward(self, landmarks, lengths, mix=None):
         """The scores of the actions.
 
         landmarks: (N, T, K, 2) float, x then y, px of the image or of any crop that stays fixed throughout the clip;
             NaN where missing. lengths: (N,) int, frames of each clip; later frames are ignored.
+        mix: a `Mix` of the clips, in training, or None.
         Returns logits (N, num_actions), never NaN. Raises DataError for other shapes and lengths.
         """
         self._check(landmarks, lengths)
@@ -78,6 +112,7 @@ class ActivityHead(nn.Module):
         # features.
         features = torch.where(seen[:, None], features, self.norm.running_mean)
         x = self.norm(features.flatten(0, 1)).view_as(features) * seen[:, None]
+        x = mix.blend(x) if mix else x  # after the statistics, which remain those of people
         return self.fc(self.dropout(self._pool(self.lstm(x)[0])))
 
     def _check(self, landmarks, lengths):

@@ -42,11 +42,21 @@ def leave_one_sequence_out(clips):
 
 def halves_of_subjects(clips, seed=0):
     """Two `Fold`s: one half of the subjects, drawn by the seed, trains and the other tests, and vice versa."""
+    return [fold._replace(name=f"half {i}") for i, fold in enumerate(parts_of_subjects(clips, 2, seed), start=1)]
+
+
+def parts_of_subjects(clips, parts=5, seed=0):
+    """A `Fold` for each of several equal parts of the subjects, drawn by the seed, tested on a model trained on the
+    others. Raises DataError if there are fewer subjects than parts.
+    """
     subjects = [clip.subject for clip in clips]
-    if len(set(subjects)) < 2:
-        raise DataError("the clips need at least two subjects to be split; record more people")
-    parts = GroupKFold(2, shuffle=True, random_state=seed).split(subjects, groups=subjects)
-    return [_fold(f"half {number}", clips, train, test) for number, (train, test) in enumerate(parts, start=1)]
+    if not 2 <= parts <= len(set(subjects)):
+        raise DataError(
+            f"{len(set(subjects))} subjects cannot be split into {parts} parts; it takes at least two subjects, and "
+            "one for each part: record more people"
+        )
+    chosen = GroupKFold(parts, shuffle=True, random_state=seed).split(subjects, groups=subjects)
+    return [_fold(f"part {number}", clips, train, test) for number, (train, test) in enumerate(chosen, start=1)]
 
 
 def fixed_subjects(clips, test_subjects):
@@ -93,6 +103,20 @@ class ProtocolScores:
         """(S,) the accuracy of each seed, over the clips of all folds."""
         return np.array([scores.accuracy for scores in self.scores])
 
+    def ensembles(self, members=3):
+        """The `ProtocolScores` of ensembles, each of `members` consecutive seeds: the mean of their probabilities.
+
+        Seeds that are left over form no ensemble. Raises DataError if there are fewer, or their folds differ.
+        """
+        if len(self.seeds) < members or any(scores.clips != self.scores[0].clips for scores in self.scores):
+            raise DataError(f"an ensemble of {members} needs that many seeds, with the same folds for each")
+        groups = [slice(first, first + members) for first in range(0, len(self.seeds) - members + 1, members)]
+        return ProtocolScores(
+            ["+".join(map(str, self.seeds[group])) for group in groups],
+            [_mean(self.scores[group]) for group in groups],
+            [self.folds[0]] * len(groups),
+        )
+
     @property
     def pooled(self):
         """`ActivityScores` of all seeds together, for the confusion matrix and the report."""
@@ -119,7 +143,14 @@ class ProtocolScores:
         )
 
 
-def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None):
+def _mean(scores):
+    """`ActivityScores` with the mean probabilities of several for the same clips."""
+    probabilities = np.mean([one.probabilities for one in scores], axis=0)
+    return ActivityScores(scores[0].clips, scores[0].actions, probabilities)
+
+
+def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None,
+                 pretrained=None):  # fmt: skip
     """Trains and tests an `ActivityHead` for each seed and fold; test clips have no influence on the training.
 
     folds: a list of `Fold`, from one of the functions above, or a function from the seed to such a list; the clips'
@@ -128,6 +159,8 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
         so that the test clips cannot influence it.
     joints_3d: `Joints3D`, for training on other viewpoints, or None. test_annotations: landmarks to test on, for
         example predicted ones; by default `annotations`.
+    pretrained: an `ActivityHead` that every training starts from, see `ActivityHead.start_from`. The test people must
+        not be in its training either.
     on_fold: called with (seed, fold, ActivityScores) after each training.
     Returns `ProtocolScores`. Raises DataError if a fold shares clips, or subjects, between training and test, or if the
     two annotations have different images.
@@ -147,6 +180,8 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
         for fold in folds_of[seed]:
             train = seeded.build_dataset(annotations, fold.train, actions, True, joints_3d)
             head = seeded.build_head(len(actions), annotations.skeleton)
+            if pretrained is not None:
+                head.start_from(pretrained)
             fit(head, train, None, seeded)
             test = SequenceDataset(test_annotations or annotations, fold.test, actions)
             parts.append(evaluate(head, test))

@@ -11,7 +11,7 @@ from har.checkpoints import save_model
 from har.config import HarConfig
 from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import evaluate
-from har.head import ActivityHead
+from har.head import ActivityHead, Mix
 from har.hourglass_lstm import HourglassLSTM
 from pose.annotations import fingerprint
 from pose.dataset import warn_of_skipped_images
@@ -85,8 +85,12 @@ class HeadTask(Task):
 
     def loss(self, batch):
         landmarks, lengths, labels = batch
-        logits = self.model(landmarks.to(self.device), lengths)
-        return self._action_loss(logits, labels), logits
+        mix = Mix.draw(len(labels)) if torch.rand(()) < self.config.mix else None
+        logits = self.model(landmarks.to(self.device), lengths, mix)
+        loss = self._action_loss(logits, labels)
+        if mix is not None:
+            loss = mix.share * loss + (1 - mix.share) * self._action_loss(logits, labels[mix.partners])
+        return loss, logits
 
     def _action_loss(self, logits, labels):
         return F.cross_entropy(logits, labels.to(self.device), label_smoothing=self.config.label_smoothing)

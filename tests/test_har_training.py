@@ -17,6 +17,8 @@ from har import (
     load_model,
     save_model,
 )
+from har.head import Mix
+from har.training import HeadTask
 from pose import KINECT20, Annotations, Augmentation, StackedHourglass, hg1
 from pose import load_model as load_pose
 from pose import save_model as save_pose
@@ -33,6 +35,7 @@ TINY = dict(
     warmup=0.2,
     ema_decay=0.9,
     label_smoothing=0.0,
+    mix=0.0,  # the mean of a hand that goes up and one that goes down is one that rests
 )
 
 
@@ -78,7 +81,7 @@ def test_it_learns_the_movement_not_the_position(data):
 
 def test_a_training_that_was_interrupted_ends_with_the_same_weights(data, tmp_path):
     train, valid = data
-    config = HarConfig(**TINY | {"epochs": 6})
+    config = HarConfig(**TINY | {"epochs": 6, "mix": 0.5})
     whole, broken = config.build_head(3), config.build_head(3)
     history = fit(whole, train, valid, config, tmp_path / "whole")
 
@@ -96,6 +99,30 @@ def test_a_training_that_was_interrupted_ends_with_the_same_weights(data, tmp_pa
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, fresh.state_dict()[name]), name
     assert (tmp_path / "broken" / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
+
+
+def test_labels_are_mixed_in_the_proportion_of_their_clips(data, monkeypatch):
+    config = HarConfig(**TINY | {"mix": 1.0, "dropout": 0.0})
+    task = HeadTask(config.build_head(3), data[0], None, config)
+    mix = Mix(torch.tensor([1, 2, 0, 3, 5, 4]), 0.7)
+    monkeypatch.setattr(Mix, "draw", lambda clips: mix)
+    batch = next(iter(task.batches(0)))
+    loss, logits = task.loss(batch)
+    targets = 0.7 * torch.eye(3)[batch[2]] + 0.3 * torch.eye(3)[batch[2][mix.partners]]
+    assert_close(loss, -(targets * logits.log_softmax(dim=1)).sum(dim=1).mean())
+    assert_close(logits, task.model(batch[0], batch[1], mix))
+
+
+def test_the_share_of_mixed_batches_is_as_configured(data, monkeypatch):
+    drawn = []
+    draw = Mix.draw
+    monkeypatch.setattr(Mix, "draw", lambda clips: drawn.append(draw(clips)) or drawn[-1])
+    for share, batches in ((0.0, 0), (1.0, 8)):
+        config = HarConfig(**TINY | {"mix": share, "epochs": 2})
+        fit(config.build_head(3), *data, config)
+        assert len(drawn) == batches  # of 2 × 4 in training; none in validation
+    assert all(0.5 <= mix.share <= 1 for mix in drawn)
+    assert len({mix.share for mix in drawn}) == 8
 
 
 def test_another_configuration_or_other_data_cannot_resume(data, tmp_path):

@@ -6,7 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from har import ActivityHead, HarConfig
-from har.head import POOLINGS
+from har.head import POOLINGS, Mix
 from pose import KINECT20, MPII16
 
 TINY = {"hidden": 8, "frames": 6}
@@ -97,6 +97,24 @@ def test_the_bones_of_a_joint_that_is_never_seen_count_as_the_mean_and_no_others
     assert (columns == 0).all(dim=1).nonzero().flatten().tolist() == missing
 
 
+def test_mixed_clips_are_the_weighted_mean_of_two_after_batch_norm():
+    model, x = head(), {}
+    model.lstm.register_forward_pre_hook(lambda module, inputs: x.update(features=inputs[0]))
+    padded, lengths = clips([6, 8, 5])
+    padded[0, :, 5] = float("nan")
+    model(padded, lengths)
+    single = x["features"]
+    model(padded, lengths, Mix(torch.tensor([2, 0, 1]), 0.75))
+    assert_close(x["features"], 0.75 * single + 0.25 * single[[2, 0, 1]])
+
+
+def test_mixing_leaves_the_statistics_those_of_the_clips():
+    one, other = head(), head()
+    one.train()(*clips([3, 8]))
+    other.train()(*clips([3, 8]), Mix(torch.tensor([1, 0]), 0.5))
+    assert_close(one.norm.running_var, other.norm.running_var, atol=0, rtol=0)
+
+
 def test_a_missing_joint_has_no_part_in_the_statistics():
     padded, lengths = clips([6] * 40)
     padded[:, :, 9] += 300  # far from the hips, whose position is zero
@@ -167,6 +185,18 @@ def test_other_skeletons_and_wrong_options():
     ):
         with pytest.raises(ValueError, match=message):
             HarConfig(**{name: value})
+
+
+def test_a_head_starts_from_one_with_other_actions():
+    torch.manual_seed(7)
+    new, old = ActivityHead(3, **TINY), head()
+    fc = new.fc.weight.clone()
+    new.start_from(old)
+    assert torch.equal(new.fc.weight, fc)
+    for name, tensor in old.state_dict().items():
+        assert name.startswith("fc.") or torch.equal(new.state_dict()[name], tensor), name
+    with pytest.raises(ValueError, match="another num_joints, velocities, skeleton; train it with the same settings"):
+        new.start_from(ActivityHead(5, num_joints=16, skeleton=MPII16, velocities=False, **TINY))
 
 
 def test_the_same_seed_gives_the_same_head():

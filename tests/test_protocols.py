@@ -1,6 +1,8 @@
 """Protocols: who trains and who tests, nobody on both sides; scores and files."""
 
 import csv
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,10 +14,13 @@ from har import (
     HarConfig,
     Joints3D,
     MotionAugmentation,
+    ProtocolScores,
+    evaluate,
     fixed_subjects,
     halves_of_subjects,
     leave_one_sequence_out,
     leave_one_subject_out,
+    parts_of_subjects,
     run_protocol,
 )
 from har.joints_3d import Camera
@@ -67,6 +72,17 @@ def test_halves_depend_on_the_seed_and_test_everybody_once():
     for fold in folds:
         check_fold(fold)
     assert len({frozenset(subjects(halves_of_subjects(clips, seed)[0].test)) for seed in range(6)}) > 1
+
+
+def test_parts_test_everybody_once():
+    clips = clips_of(people=7)
+    folds = parts_of_subjects(clips, 3, seed=1)
+    assert sorted(len(subjects(fold.test)) for fold in folds) == [2, 2, 3]
+    assert sorted(clip.name for fold in folds for clip in fold.test) == sorted(clip.name for clip in clips)
+    for fold in folds:
+        check_fold(fold)
+    with pytest.raises(ValueError, match="7 subjects cannot be split into 8 parts"):
+        parts_of_subjects(clips, 8)
 
 
 def test_a_fixed_list_of_test_subjects():
@@ -148,6 +164,36 @@ def test_other_landmarks_and_joints_in_space_can_be_tested_and_trained_on():
     assert not np.allclose(usual, space)
     with pytest.raises(ValueError, match="other images"):
         run_protocol(folds, annotations, config, (0,), test_annotations=still.select(slice(0, 5)))
+
+
+def test_an_ensemble_is_the_mean_of_its_members_probabilities():
+    clips, actions = clips_of(people=1, takes=1), ["sit", "stand"]  # sit, stand
+    members = [[[0.9, 0.1], [0.6, 0.4]], [[0.3, 0.7], [0.1, 0.9]], [[0.5, 0.5], [0.2, 0.8]]]
+    scores = [ActivityScores(clips, actions, np.array(probabilities)) for probabilities in members]
+    single = ProtocolScores([0, 1, 2], scores, [["mine"] * 2] * 3)
+    pairs = single.ensembles(2)  # the third seed is left over
+    assert pairs.seeds == ["0+1"]
+    np.testing.assert_allclose(pairs.scores[0].probabilities, [[0.6, 0.4], [0.35, 0.65]])
+    assert (single.accuracies.tolist(), pairs.accuracies.tolist()) == ([0.5, 0.5, 1.0], [1.0])
+    with pytest.raises(ValueError, match="an ensemble of 4 needs that many seeds"):
+        single.ensembles(4)
+
+
+def test_only_seeds_with_the_same_folds_form_an_ensemble(result):
+    with pytest.raises(ValueError, match="with the same folds for each"):
+        result[0].ensembles(2)
+
+
+def test_every_training_starts_from_the_pretrained_head():
+    annotations, clips = moving_people(4)
+    config = HarConfig(hidden=8, frames=6, epochs=1, batch_size=4, learning_rate=1e-9, ema_decay=0.0)
+    pretrained = replace(config, seed=9).build_head(5)
+    heads = []
+    with patch("har.protocols.evaluate", lambda head, data: heads.append(head) or evaluate(head, data)):
+        run_protocol(fixed_subjects(clips, "p3"), annotations, config, (0, 1), pretrained=pretrained)
+    for head in heads:
+        np.testing.assert_allclose(head.lstm.weight_hh_l0.detach(), pretrained.lstm.weight_hh_l0.detach(), atol=1e-6)
+    assert len(heads) == 2
 
 
 def test_scores_by_hand():
