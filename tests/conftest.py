@@ -48,3 +48,15 @@ def tiny_annotations(tmp_path, write_image):
         landmarks[path] = rng.uniform(10, 60, (len(KINECT20), 2))
     write_annotations(tmp_path / "joints.txt", landmarks, tmp_path / "images")
     return read_annotations(tmp_path / "joints.txt", tmp_path / "images")
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """The folder of a set's official files, for the tests of the prepare scripts."""
+    return tmp_path / "raw"
+
+
+@pytest.fixture
+def out(tmp_path):
+    """The folder that they are prepared in."""
+    return tmp_path / "out"

@@ -184,15 +184,15 @@ def test_only_seeds_with_the_same_folds_form_an_ensemble(result):
         result[0].ensembles(2)
 
 
-def test_every_training_starts_from_the_pretrained_head():
+def test_every_training_starts_from_the_given_head():
     annotations, clips = moving_people(4)
     config = HarConfig(hidden=8, frames=6, epochs=1, batch_size=4, learning_rate=1e-9, ema_decay=0.0)
-    pretrained = replace(config, seed=9).build_head(5)
+    given = replace(config, seed=9).build_head(5)
     heads = []
     with patch("har.protocols.evaluate", lambda head, data: heads.append(head) or evaluate(head, data)):
-        run_protocol(fixed_subjects(clips, "p3"), annotations, config, (0, 1), pretrained=pretrained)
+        run_protocol(fixed_subjects(clips, "p3"), annotations, config, (0, 1), start=given)
     for head in heads:
-        np.testing.assert_allclose(head.lstm.weight_hh_l0.detach(), pretrained.lstm.weight_hh_l0.detach(), atol=1e-6)
+        np.testing.assert_allclose(head.lstm.weight_hh_l0.detach(), given.lstm.weight_hh_l0.detach(), atol=1e-6)
     assert len(heads) == 2
 
 
