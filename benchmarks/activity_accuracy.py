@@ -12,7 +12,6 @@ the same for the ensembles of each three seeds, where the seeds share their fold
 """
 
 import argparse
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +21,6 @@ import matplotlib
 import har
 import pose
 from pose.runtime.device import machine
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "data" / "penn_action"))
-from prepare import SKELETON as PENN13
 
 matplotlib.use("Agg")
 CONFIG = har.HarConfig()  # chosen on the split of benchmarks/activity_choices.py
@@ -70,7 +66,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     config = CONFIGS[args.set]
-    annotations, clips, joints_3d = read_set(args.data, PENN13 if args.set == "penn_action" else pose.KINECT20)
+    annotations, clips, joints_3d = read_set(args.data, pose.PENN13 if args.set == "penn_action" else pose.KINECT20)
     args.out.mkdir(parents=True, exist_ok=True)
     head = config.build_head(len(har.actions_of(clips)), annotations.skeleton)
     parameters = sum(p.numel() for p in head.parameters())

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from activity_accuracy import CONFIGS, HALVES, MEMBERS, PENN13, protocols, read_set
+from activity_accuracy import CONFIGS, HALVES, MEMBERS, protocols, read_set
 
 import har
 import pose
@@ -45,7 +45,7 @@ def together(*sets):
 def pretrain(config, penn, other, mirror):
     """An `ActivityHead` with the settings of `config`, trained on the folders of Penn Action and another set."""
     config = replace(config, epochs=EPOCHS, augmentation=replace(config.augmentation, mirror=mirror))
-    annotations, clips = together(read_set(penn, PENN13)[:2], read_set(other)[:2])
+    annotations, clips = together(read_set(penn, pose.PENN13)[:2], read_set(other)[:2])
     head = config.build_head(len(har.actions_of(clips)))
     history = har.fit(head, config.build_dataset(annotations, clips, is_train=True), None, config)
     print(f"{len(clips)} clips, training accuracy {history[-1]['train_accuracy']:.3f}", flush=True)
@@ -77,7 +77,7 @@ def main(argv=None):
     lines = [f"{args.set}, seeds {args.seeds}, {machine()}"]
     for title in (title for title in chosen if title.startswith(args.only)):
         started = time.perf_counter()
-        result = har.run_protocol(chosen[title], annotations, config, args.seeds, joints_3d, pretrained=head)
+        result = har.run_protocol(chosen[title], annotations, config, args.seeds, joints_3d, start=head)
         minutes = (time.perf_counter() - started) / 60
         lines.append(f"{title:35} {result} each {result.accuracies.round(3)}, {minutes:.0f} minutes")
         if title != HALVES and len(args.seeds) >= MEMBERS:

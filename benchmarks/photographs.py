@@ -72,8 +72,7 @@ def candidates(image, landmarks, model):
     """Whom the model finds, (P, 20, 2) px: everybody; the surest one in the labels' box; and the one in the circle
     that the labels (20, 2) suggest, since the detector often misses or turns acrobats.
     """
-    box = np.concatenate([np.nanmin(landmarks, axis=0), np.nanmax(landmarks, axis=0)])
-    people = model.predict(image) + model.predict(image, [box])
+    people = model.predict(image) + model.predict(image, [boxes_of(landmarks)])
     hips, shoulders = (
         pose.center_and_scale(landmarks[[pose.KINECT20.index(f"{side}_{joint}") for side in ("left", "right")]])[0]
         for joint in ("hip", "shoulder")
@@ -84,6 +83,11 @@ def candidates(image, landmarks, model):
         people.append(model.person(image, hips, hips + radius * (shoulders - hips) / length))
     found = np.array([person.landmarks for person in people if person]).reshape(-1, *landmarks.shape)
     return found[np.isfinite(found).all(axis=(1, 2))]
+
+
+def boxes_of(landmarks):
+    """The boxes (..., 4) px, left, top, right, bottom, of the labelled joints (..., K, 2)."""
+    return np.concatenate([np.nanmin(landmarks, axis=-2), np.nanmax(landmarks, axis=-2)], axis=-1)
 
 
 def agreeing(people, landmarks, end, joint):

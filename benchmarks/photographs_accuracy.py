@@ -1,6 +1,6 @@
 """Prints the accuracy of a checkpoint and of MediaPipe's ready-made model on the 500 held-out photographs.
 
-    python benchmarks/photographs_accuracy.py --data data/lsp --weights runs/photographs/second/best.safetensors
+    python benchmarks/photographs_accuracy.py --data data/lsp --weights pose/weights/hourglass.safetensors
 
 The checkpoint gets each person's box from the labels. MediaPipe's model ("full") has a detector of its own, which sees
 either that box or the whole photograph; there the person whose box overlaps the labelled one most is compared. The
@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from photographs import split
+import torch
+from photographs import boxes_of, split
+from torchvision.ops import box_iou
 
 import pose
 from pose.evaluation import THRESHOLDS
@@ -26,21 +28,13 @@ JOINTS = (*LIMBS, "head", "shoulder_center")
 HEAD, NECK = pose.KINECT20.index("head"), pose.KINECT20.index("shoulder_center")
 
 
-def boxes_of(landmarks):
-    """The boxes (..., 4) px, left, top, right, bottom, of the labelled joints (..., K, 2)."""
-    return np.concatenate([np.nanmin(landmarks, axis=-2), np.nanmax(landmarks, axis=-2)], axis=-1)
-
-
-def overlap(box, other):
-    """Intersection over union of two boxes (4,)."""
-    common = np.prod(np.clip(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0, None))
-    return common / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - common)
-
-
 def on_whole(model, path, box):
     """Landmarks (20, 2) of the person whose box overlaps `box` most; NaN if nobody is found."""
     people = [person.landmarks for person in model.predict(path)]
-    return max(people, key=lambda landmarks: overlap(boxes_of(landmarks), box), default=np.full((20, 2), np.nan))
+    if not people:
+        return np.full((20, 2), np.nan)
+    overlaps = box_iou(torch.from_numpy(boxes_of(np.array(people, float))), torch.from_numpy(box[None]))
+    return people[overlaps.argmax()]
 
 
 def to_crown(landmarks):

@@ -1,4 +1,4 @@
-"""Makes the weights of `pose.pretrained()` from the raw sets.
+"""Makes the weights of `pose.pretrained()`, and of the main README's picture, from the raw sets.
 
     python data/lsp/prepare.py --raw RAW --out data/lsp
     python benchmarks/photographs.py --data data/lsp --out data/lsp/joints_20.txt
@@ -7,9 +7,7 @@
     python benchmarks/pretrain.py --lsp data/lsp --utd data/utd_mhad --drawn data/drawn --out runs/pretrain
 
 Nothing is trained on the 500 photographs of lsp_test.txt, on subjects 2, 4, 6 of UTD-MHAD, or on the sample's people.
-Each step starts from the weights of the step before. The same command continues a training that was stopped. The two
-other networks of `benchmarks/time_to_accuracy.py` are `photographs_3/best.safetensors`, which never saw UTD-MHAD, and
-with `--without-photographs` that of a training on UTD-MHAD and drawn people only.
+Each training starts from the weights of the one before. The same command continues after an interruption.
 """
 
 import argparse
@@ -18,43 +16,38 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from photographs import split
+from photographs import add_trunk, split
 from torch.utils.data import ConcatDataset
 
 import pose
 from pose.checkpoints import as_json, save_tensors
-from pose.runtime.errors import Interrupted
 
 CHANGES = pose.Augmentation(scale=0.3, rot=45, rot_share=0.7, shift=0.06, light=0.4)
+BASE = pose.TrainConfig(inp_res=128, body_rate=1.0, augmentation=CHANGES)
+# On photographs with 16 joints: the folder, the configuration, and how many of its epochs were trained. The picture
+# shows the second one.
+PHOTOGRAPHS = (
+    ("photographs_1", replace(BASE, epochs=10), 2),
+    ("photographs_2", replace(BASE, epochs=4, learning_rate=8e-4, warmup=0.03), 4),
+    ("photographs_3", replace(BASE, epochs=8, warmup=0.03, seed=1), 8),
+)
+EVERYTHING = replace(BASE, epochs=3, learning_rate=8e-4, warmup=0.03, seed=2)  # on all sets with 20 joints
 
 
-def config(epochs, learning_rate, seed=0, **settings):
-    return pose.TrainConfig(
-        inp_res=128, epochs=epochs, learning_rate=learning_rate, seed=seed, augmentation=CHANGES, body_rate=1.0,
-        **settings,
-    )  # fmt: skip
+class Stopped(Exception):
+    """Raised after the last epoch that is wanted of a training."""
 
 
-# The weights come from these trainings, one after the other; the first was stopped after 2 of its 10 epochs.
-PHOTOGRAPHS = {
-    "photographs_1": config(10, 1e-3),
-    "photographs_2": config(4, 8e-4, warmup=0.03),
-    "photographs_3": config(8, 1e-3, seed=1, warmup=0.03),
-}
-EVERYTHING = config(3, 8e-4, seed=2, warmup=0.03)
-WITHOUT_PHOTOGRAPHS = config(6, 1e-3)
-STOP = {"photographs_1": 2}
-
-
-def read_photographs(folder):
-    """The photographs to train on, and those that choose the epoch."""
-    annotations = pose.read_annotations(folder / "joints_20.txt", folder / "images")
+def read_photographs(folder, joints_txt):
+    """The photographs to train on, and those that choose the epoch; with the trunk's joints."""
+    annotations = pose.read_annotations(folder / joints_txt, folder / "images")
+    add_trunk(annotations)
     train, choose, _ = split(annotations)
     return annotations.select(train), annotations.select(choose)
 
 
 def read_utd_mhad(folder):
-    """Every 14th frame of subjects 1, 3 and 5; the last clips of subject 5 choose.
+    """Every 14th frame of subjects 1, 3 and 5; the last 75, all of them squats, choose the epoch.
 
     A Kinect mirrors its images. With left and right exchanged, the labels are those of a person in a photograph.
     """
@@ -66,24 +59,29 @@ def read_utd_mhad(folder):
 
 
 def read_drawn(folder):
-    """Drawn people; those of the last two subjects choose."""
+    """Drawn people, of whom the last two, with 40 images each, choose the epoch."""
     annotations = pose.read_annotations(folder / "joints.txt", folder / "images")
-    return annotations.select(range(len(annotations) - 80)), annotations.select(
-        range(len(annotations) - 80, len(annotations))
-    )
+    rows = np.arange(len(annotations))
+    return annotations.select(rows[:-80]), annotations.select(rows[-80:])
 
 
-def fit(config, parts, run, stop=None):
-    """Trains on the (train, choose) annotations of `parts`; returns the path of the best weights."""
+def fit(config, parts, run, epochs):
+    """Trains so many epochs on the (train, choose) annotations of `parts`; returns the path of the best weights."""
 
-    def stop_early(history):
-        if len(history) == stop:
-            raise KeyboardInterrupt
+    def stop(history):
+        if len(history) == epochs < config.epochs:
+            raise Stopped
 
     train, choose = (ConcatDataset([config.build_dataset(part[i], is_train=i == 0) for part in parts]) for i in (0, 1))
-    with suppress(Interrupted):
-        pose.fit(config.build_model(), train, choose, config, run, resume=True, on_epoch=stop_early)
+    if finished_epochs(run) < epochs:
+        with suppress(Stopped):
+            pose.fit(config.build_model(), train, choose, config, run, resume=True, on_epoch=stop)
     return str(run / "best.safetensors")
+
+
+def finished_epochs(run):
+    history = run / "history.csv"
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
 
 
 def write_halved(path, weights):
@@ -95,20 +93,16 @@ def write_halved(path, weights):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lsp", type=Path, required=True, help="folder with images/ and joints_20.txt")
+    parser.add_argument("--lsp", type=Path, required=True, help="folder with images/, joints.txt and joints_20.txt")
     parser.add_argument("--utd", type=Path, required=True, help="folder with images/ and joints.txt of UTD-MHAD")
     parser.add_argument("--drawn", type=Path, required=True, help="folder with images/ and joints.txt of drawn people")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the weights")
-    parser.add_argument("--without-photographs", action="store_true", help="train the network that has seen none")
     args = parser.parse_args(argv)
-    utd, drawn = read_utd_mhad(args.utd), read_drawn(args.drawn)
-    if args.without_photographs:
-        print(fit(WITHOUT_PHOTOGRAPHS, [utd, drawn], args.out / "without_photographs"))
-        return
-    photographs, best = read_photographs(args.lsp), ""
-    for name, step in PHOTOGRAPHS.items():
-        best = fit(replace(step, start=best), [photographs], args.out / name, STOP.get(name))
-    best = fit(replace(EVERYTHING, start=best), [photographs, utd, drawn], args.out / "everything")
+    best, photographs = "", read_photographs(args.lsp, "joints.txt")
+    for name, config, epochs in PHOTOGRAPHS:
+        best = fit(replace(config, start=best), [photographs], args.out / name, epochs)
+    everything = [read_photographs(args.lsp, "joints_20.txt"), read_utd_mhad(args.utd), read_drawn(args.drawn)]
+    best = fit(replace(EVERYTHING, start=best), everything, args.out / "everything", EVERYTHING.epochs)
     write_halved(args.out / "hourglass.safetensors", best)
     print(args.out / "hourglass.safetensors")
 

@@ -150,7 +150,7 @@ def _mean(scores):
 
 
 def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, test_annotations=None, on_fold=None,
-                 pretrained=None):  # fmt: skip
+                 start=None):  # fmt: skip
     """Trains and tests an `ActivityHead` for each seed and fold; test clips have no influence on the training.
 
     folds: a list of `Fold`, from one of the functions above, or a function from the seed to such a list; the clips'
@@ -159,7 +159,7 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
         so that the test clips cannot influence it.
     joints_3d: `Joints3D`, for training on other viewpoints, or None. test_annotations: landmarks to test on, for
         example predicted ones; by default `annotations`.
-    pretrained: an `ActivityHead` that every training starts from, see `ActivityHead.start_from`. The test people must
+    start: an `ActivityHead` that every training starts from, see `ActivityHead.start_from`. The test people must
         not be in its training either.
     on_fold: called with (seed, fold, ActivityScores) after each training.
     Returns `ProtocolScores`. Raises DataError if a fold shares clips, or subjects, between training and test, or if the
@@ -180,8 +180,8 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
         for fold in folds_of[seed]:
             train = seeded.build_dataset(annotations, fold.train, actions, True, joints_3d)
             head = seeded.build_head(len(actions), annotations.skeleton)
-            if pretrained is not None:
-                head.start_from(pretrained)
+            if start is not None:
+                head.start_from(start)
             fit(head, train, None, seeded)
             test = SequenceDataset(test_annotations or annotations, fold.test, actions)
             parts.append(evaluate(head, test))

@@ -45,7 +45,7 @@ from pose.plotting import (
 from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
 from pose.pretrained import pretrained
 from pose.runtime.errors import PoseError
-from pose.skeleton import KINECT20, Skeleton
+from pose.skeleton import KINECT20, PENN13, Skeleton
 from pose.split import SAMPLE, Split, load_split, split_annotations, split_dataset
 from pose.training import TrainConfig, fit
 from pose.training.run_folders import compare_runs, latest_run, new_run
@@ -56,6 +56,7 @@ __all__ = [
     "BOX_MARGIN",
     "KINECT20",
     "MPII16",
+    "PENN13",
     "SAMPLE",
     "AnnotationError",
     "Annotations",

@@ -122,3 +122,21 @@ def skeleton_of(count, skeleton=None):
             f"expected the {len(skeleton)} joints of the skeleton, got {count}; pass the right one as skeleton="
         )
     return skeleton
+
+
+# Penn Action's 13 joints in the order of its files. Its own list calls the first of each pair left; it is the person's
+# right (data/README.md).
+PENN13 = Skeleton(
+    names=(
+        "head", "right_shoulder", "left_shoulder", "right_elbow", "left_elbow", "right_wrist", "left_wrist",
+        "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle",
+    ),
+    limbs=(
+        ("left_hip", "right_hip"), ("left_hip", "left_shoulder"), ("right_hip", "right_shoulder"),
+        ("left_shoulder", "right_shoulder"), ("left_shoulder", "head"), ("right_shoulder", "head"),
+        ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
+        ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
+        ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
+        ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+    ),
+)  # fmt: skip

@@ -3,12 +3,12 @@
     python data/penn_action/prepare.py --raw RAW_DIR --out OUT_DIR
 
 Data set: W. Zhang, M. Zhu, K. G. Derpanis, "From Actemes to Action: A Strongly-Supervised Representation for
-Detailed Action Understanding", ICCV 2013. Its page is "Penn Action Dataset" of the Derpanis group's download list.
-The films are from YouTube: for research only, do not redistribute. Cite the paper.
+Detailed Action Understanding", ICCV 2013. The authors provide it on the page "Penn Action Dataset" (University of
+Pennsylvania). The films are from YouTube: for research only, do not redistribute. Cite the paper.
 
 RAW_DIR contains the official `labels/NNNN.mat`. OUT_DIR gets (formats: data/README.md):
 
-- `joints.txt`: 13 joints of each frame, image px, named as in the official `frames/`. It is read with `SKELETON`.
+- `joints.txt`: 13 joints of each frame, image px, named as in the official `frames/`. It is read with `pose.PENN13`.
 - `clips.csv`: each film is a clip, and counts as a subject of its own: the people are not named.
 
 Which labels are used, and how left and right were found: data/README.md.
@@ -27,23 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs 
 from pose.annotations import Annotations, write_annotations
 from pose.clips import write_clips
 from pose.runtime.errors import DataError, ExistsError, MissingError
-from pose.skeleton import Skeleton
+from pose.skeleton import PENN13
 
-# In the order of the files. The set's own list calls the first of each pair left; it is the person's right.
-SKELETON = Skeleton(
-    names=(
-        "head", "right_shoulder", "left_shoulder", "right_elbow", "left_elbow", "right_wrist", "left_wrist",
-        "right_hip", "left_hip", "right_knee", "left_knee", "right_ankle", "left_ankle",
-    ),
-    limbs=(
-        ("left_hip", "right_hip"), ("left_hip", "left_shoulder"), ("right_hip", "right_shoulder"),
-        ("left_shoulder", "right_shoulder"), ("left_shoulder", "head"), ("right_shoulder", "head"),
-        ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
-        ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
-        ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
-        ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
-    ),
-)  # fmt: skip
 CORNER = 2.0  # px; nobody's joint is this close to the corner, but what was not labelled is
 
 
@@ -58,7 +43,7 @@ def load_film(path):
         visible, (action,) = film["visibility"] > 0, film["action"]
     except Exception as error:  # a damaged MAT file raises almost anything
         raise DataError(f"{path}: cannot be read ({type(error).__name__}: {error}); unpack it again") from None
-    if landmarks.shape != (len(visible), len(SKELETON), 2) or visible.shape != landmarks.shape[:2]:
+    if landmarks.shape != (len(visible), len(PENN13), 2) or visible.shape != landmarks.shape[:2]:
         raise DataError(f"{path}: x, y and visibility must be T×13; x and y form {landmarks.shape}")
     corner = ~visible & (landmarks[..., 0] == landmarks[..., 1]) & (landmarks[..., 0] < CORNER)
     landmarks = np.where(corner[..., None], np.nan, landmarks - 1)  # they count from 1
@@ -87,7 +72,7 @@ def prepare(raw, out):
         rows.append([path.stem, f"film {path.stem}", action, images[0], images[-1]])
     out.mkdir(parents=True, exist_ok=True)
     write_clips(out / "clips.csv", rows)
-    write_annotations(out / "joints.txt", Annotations(names, np.concatenate(films), skeleton=SKELETON))
+    write_annotations(out / "joints.txt", Annotations(names, np.concatenate(films), skeleton=PENN13))
     counts.update(clips=len(rows), images=len(names), actions=len({row[2] for row in rows}))
     return counts
 

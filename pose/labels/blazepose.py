@@ -27,7 +27,9 @@ WINDOW, MIN_PEAK = 3, 0.5  # heatmap px on each side of a landmark; how high the
 
 
 class Person(NamedTuple):
-    """landmarks: (20, 2) float32, x then y, image px, in KINECT20's order; a joint may be outside the image.
+    """A person found in an image.
+
+    landmarks: (20, 2) float32, x then y, image px, in KINECT20's order; a joint may be outside the image.
     confidence: (20,) float32 in 0 … 1, the probability that the joint is in the image and not hidden.
     """
 

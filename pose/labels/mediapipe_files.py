@@ -1,7 +1,6 @@
 """The model files of MediaPipe's pose estimator (Google, Apache-2.0): downloaded once, when asked, and checked."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -9,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from pose.runtime.errors import DataError, FileError, MissingError
-from pose.runtime.files import read_bytes, write_atomically
+from pose.runtime.files import read_bytes, user_cache, write_atomically
 
 PACKAGE = "mediapipe==0.10.21"  # the last one that contains the files
 WHEEL = ("--no-deps", "--only-binary=:all:", "--python-version=3.11", "--platform=manylinux_2_28_x86_64")
@@ -23,8 +22,7 @@ SHA256 = {
 
 def default_folder():
     """Where the files are kept: a folder in the user's cache."""
-    cache = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
-    return Path(cache or Path.home() / ".cache") / "kinect-pose" / "mediapipe"
+    return user_cache() / "mediapipe"
 
 
 def fetch_models(folder=None):

@@ -5,6 +5,7 @@ import csv
 import errno
 import io
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def _readable(path, what):
         raise MissingError(f"{path}: there is no such {what}; check the path") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def user_cache():
+    """The folder for what may be computed or fetched again, in the user's cache."""
+    cache = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    return Path(cache or Path.home() / ".cache") / "kinect-pose"
 
 
 def read_bytes(path, what):

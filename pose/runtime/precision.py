@@ -1,17 +1,15 @@
 """In which precision this machine trains by default. On a CPU that is measured: its instructions do not tell."""
 
 import json
-import os
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from pose.runtime.device import autocast, has_bf16, processor
 from pose.runtime.errors import FileError
-from pose.runtime.files import write_atomically
+from pose.runtime.files import user_cache, write_atomically
 
 MARGIN = 1.2  # how many times faster bf16 must be to be worth its lost digits
 ROUNDS = 5
@@ -37,8 +35,7 @@ def default_bf16(device):
 
 def speedups_file():
     """A JSON file in the user's cache folder: how many times faster bf16 is, for each machine that was timed."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "kinect-pose" / "bf16_speedups.json"
+    return user_cache() / "bf16_speedups.json"
 
 
 def _read_speedups():

@@ -19,7 +19,7 @@ from pose.hourglass import StackedHourglass, check_images
 from pose.loss import heatmap_loss
 from pose.runtime import distributed
 from pose.runtime.data_loader import Loader
-from pose.runtime.device import AsyncCopy, autocast, compiles, default_device, has_bf16, one_thread, to_device
+from pose.runtime.device import AsyncCopy, autocast, compiles, default_device, one_thread, to_device
 from pose.runtime.errors import DataError, optional_package
 from pose.runtime.files import write_atomically
 from pose.runtime.precision import default_bf16
@@ -66,9 +66,7 @@ def _with_precision(config, run_dir, resume):
 
     def choose():
         settings = read_description(run_dir).get("hyperparameters", {}) if resume else {}
-        if "bf16" in settings:
-            return settings["bf16"]  # None if it began before this was measured: then the instructions decide
-        return default_bf16(default_device())
+        return settings["bf16"] if "bf16" in settings else default_bf16(default_device())
 
     return config if config.bf16 is not None else replace(config, bf16=distributed.from_first(choose))
 
@@ -81,7 +79,7 @@ class PoseTask(Task):
 
     def __init__(self, model, train_data, valid_data, config):
         self.device = default_device()
-        self.bf16 = self.tf32 = has_bf16(self.device) if config.bf16 is None else config.bf16
+        self.bf16 = self.tf32 = config.bf16
         self.config, self.valid_data = config, valid_data
         self.batch_size = min(config.batch_size, len(train_data))
         self.steps = _steps(train_data, config)
@@ -171,8 +169,9 @@ class PoseTask(Task):
     def validate(self, average, first):
         """Validation scores. Also updates which joints the averaged model has seen labels of."""
         labelled = torch.from_numpy(distributed.any_of(self.labelled.cpu().numpy()))
-        known = first and not self.model.start
-        average.trained_joints.copy_(labelled if known else labelled | average.trained_joints.cpu())
+        if not first or self.model.start:  # else it is true of all joints
+            labelled |= average.trained_joints.cpu()
+        average.trained_joints.copy_(labelled)
         if not average.trained_joints.any():
             raise DataError("no training image has a labelled joint; there is nothing to learn from")
         config = self.config

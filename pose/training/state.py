@@ -161,7 +161,11 @@ class TrainingState:
         now = json.loads(json.dumps(self.settings))
         if not isinstance(saved, dict):
             raise DataError(f"{path}: is damaged; choose another run_dir")
-        names = [name for name in now if saved.get(name) != now[name] and name not in RESULT_UNCHANGED_BY]
+        if set(now) - set(saved):
+            raise DataError(
+                f"{path}: is from an earlier version, whose trainings cannot be resumed; choose another run_dir"
+            )
+        names = [name for name in now if saved[name] != now[name] and name not in RESULT_UNCHANGED_BY]
         if names:
             changed = ", ".join(f"{name} was {saved.get(name)}, now {now[name]}" for name in names)
             raise DataError(

@@ -59,10 +59,10 @@ def draw_posed(rng, body):
     """`body` in a random posture (body.Posed of one frame), facing anywhere, on the floor or above it."""
     weights = np.array([weight for weight, _ in POSTURES])
     posture = POSTURES[rng.choice(len(POSTURES), p=weights / weights.sum())][1]
-    posed = draw_moment(rng, body) if posture is None else _draw(rng, body, posture)
-    while is_tangled(body, posed):
+    while True:
         posed = draw_moment(rng, body) if posture is None else _draw(rng, body, posture)
-    return posed
+        if not is_tangled(body, posed):
+            return posed
 
 
 def draw_moment(rng, body):

@@ -60,9 +60,8 @@ def put_shape(rng, image, where, radius):
     texture = 1 + fractal(rng, (width, height), rng.uniform(0, 0.35))
     colours = np.stack([draw_colour(rng), draw_colour(rng)]).astype(np.float32)
     lines = rng.uniform(0, 0.5) if rng.random() < 0.3 else 0  # a grid, a fence, a shelf
-    pick = (np.sin(lines * np.arange(width)) * np.cos(lines * rng.random() * np.arange(height))[:, None] > 0.5).astype(
-        int
-    )
+    waves = np.sin(lines * np.arange(width)) * np.cos(lines * rng.random() * np.arange(height))[:, None]
+    pick = (waves > 0.5).astype(int)
     image[inside] += cover * (colours[pick] * texture[..., None] - image[inside])
 
 

@@ -109,10 +109,8 @@ def _look(rng):
 def _outfit(rng):
     """Clothes of any length, also black and white ones, or all of one cloth."""
     outfit = draw_outfit(rng)
-    outfit.sleeve, outfit.leg = (
-        rng.choice([0.1, 0.5, 1.5, 2.0], p=(0.2, 0.3, 0.1, 0.4)),
-        rng.choice([0.25, 0.7, 1.4, 2]),
-    )
+    outfit.sleeve = rng.choice([0.1, 0.5, 1.5, 2.0], p=(0.2, 0.3, 0.1, 0.4))
+    outfit.leg = rng.choice([0.25, 0.7, 1.4, 2])
     if rng.random() < 0.25:
         outfit.shirt.colour = np.full(3, rng.choice([0.05, 0.95]))
     if rng.random() < 0.25:
