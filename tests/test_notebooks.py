@@ -11,7 +11,8 @@ from run_notebooks import NAMES, NOTEBOOKS, execute, write_figures
 from pose import SAMPLE
 
 FAST = {
-    "hyperparameters": "config = first_training = pose.TrainConfig(inp_res=64, channels=16, epochs=1, batch_size=32)\n"
+    "hyperparameters": "config = pose.TrainConfig(inp_res=64, channels=16, epochs=1, batch_size=32)\n"
+    'untrained = pose.TrainConfig(start="pretrained", inp_res=64)\n'
     "first_har = har.HarConfig(hidden=8, frames=6, epochs=2)",
     "har_hyperparameters": "har_config = har.HarConfig(hidden=8, frames=6, epochs=2)",
 }
@@ -93,3 +94,12 @@ def test_committed_notebook_is_executed_and_clean(name):
     check_outputs(notebook)
     pictures = [output for cell in code for output in cell.outputs if "image/png" in output.get("data", {})]
     assert len(pictures) >= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebook_imports_this_package_before_torch(name):
+    cell = next(
+        cell for cell in nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells if "import" in cell.source
+    )
+    imported = re.findall(r"^import (\w+)", cell.source, re.MULTILINE)
+    assert imported.index("har") < imported.index("torch") if "torch" in imported else "pose" in imported
