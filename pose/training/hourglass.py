@@ -37,7 +37,8 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
 
     train_data, valid_data: two `Generic`, the second with `is_train=False`, or any other `Dataset` of samples
         `(image, heatmaps, info)`: your own class, a `Subset`, a `ConcatDataset`; the first may be a `ShardedGeneric`.
-    config: `TrainConfig`; its loss must be the model's.
+    config: `TrainConfig`, from which the model was built. With a start, what was taken over is printed and kept in
+        config.json.
     run_dir: the folder of this training. It gets config.json (hyperparameters, versions, data), and after each epoch
         last.safetensors (everything needed to resume), best.safetensors (the averaged weights of the epoch with the
         best validation AUC, for `load_model`), scores.txt (its scores per joint) and history.csv.
