@@ -23,7 +23,7 @@ import pose
 from pose.checkpoints import as_json, save_tensors
 
 CHANGES = pose.Augmentation(scale=0.3, rot=45, rot_share=0.7, shift=0.06, light=0.4)
-BASE = pose.TrainConfig(inp_res=128, body_rate=1.0, augmentation=CHANGES)
+BASE = pose.TrainConfig(inp_res=128, augmentation=CHANGES)
 # On photographs with 16 joints: the folder, the configuration, and how many of its epochs were trained. The picture
 # shows the second one.
 PHOTOGRAPHS = (

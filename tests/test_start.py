@@ -9,7 +9,6 @@ from torch.utils.data import Dataset
 
 from pose import KINECT20, PoseError, Skeleton, TrainConfig, fit, load_model, save_model
 from pose.runtime.errors import DataError
-from pose.training.hourglass import PoseTask
 from pose.training.start import exchange_sides
 
 TINY = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, seed=1)
@@ -113,15 +112,6 @@ def test_fit_says_what_it_took_over(checkpoint, tmp_path, capsys):
     assert "taken over" not in capsys.readouterr().out
 
 
-def test_the_body_learns_more_slowly_than_the_last_layer(checkpoint, tmp_path):
-    config = replace(TINY, start=checkpoint, body_rate=1e-9, learning_rate=0.01, ema_decay=0.0)
-    model, other = config.build_model(), load_model(checkpoint)
-    data = Labelled(other)
-    fit(model, data, data, config, tmp_path / "run")
-    assert torch.allclose(model.layer1[0].conv2.weight, other.layer1[0].conv2.weight, atol=1e-6)
-    assert (model.score[0].weight - other.score[0].weight).abs().max() > 1e-3
-
-
 def test_joints_without_labels_keep_what_they_were_given(checkpoint, tmp_path):
     config = replace(TINY, start=checkpoint)
     model = config.build_model()
@@ -136,4 +126,3 @@ def test_model_and_configuration_must_have_the_same_start(checkpoint, tiny_annot
     data = config.build_dataset(tiny_annotations, True), config.build_dataset(tiny_annotations, False)
     with pytest.raises(DataError, match="the model has start=''"):
         fit(TINY.build_model(), *data, config, tmp_path / "run")
-    assert PoseTask(config.build_model(), *data, config).groups[1]["share"] == config.body_rate

@@ -20,7 +20,6 @@ class TrainConfig:
 
     start: where the weights come from: "" (from nothing), "pretrained" (`pose.pretrained`) or the path of a checkpoint,
         whose joints are found by name and whose stacks, channels and loss must be these
-    body_rate: with a start: the learning rate of all layers but the last, which tells the joints apart, relative to it
     num_stacks: number of stacked hourglasses: 1, 2, 8 or any other number
     channels: the network's width
     loss: "cross_entropy" or "mse"
@@ -46,7 +45,6 @@ class TrainConfig:
     """
 
     start: str = ""
-    body_rate: float = 0.3
     num_stacks: int = 1
     channels: int = 256
     loss: str = "cross_entropy"
@@ -73,7 +71,7 @@ class TrainConfig:
         check(
             self,
             counts=("num_stacks", "epochs", "batch_size"),
-            positive=("sigma", "learning_rate", "body_rate"),
+            positive=("sigma", "learning_rate"),
             not_negative=("weight_decay", "patience", "workers", "seed"),
             below_one=("warmup", "ema_decay"),
         )

@@ -93,18 +93,9 @@ class PoseTask(Task):
         if compiles(self.device) and not config.recompute if config.compile is None else config.compile:
             self.network = torch.compile(self.network)
         self.tensorboard = config.tensorboard
-        self.groups = self._groups()
+        self.groups = [{"params": list(model.parameters()), "share": 1.0}]
         self.labelled = torch.zeros(model.num_joints, dtype=torch.bool, device=self.device)
         self.loader = self._loader(train_data)
-
-    def _groups(self):
-        """The parameters in one group, or with a start in two: the body learns more slowly than the last layers."""
-        if not self.config.start:
-            return [{"params": list(self.model.parameters()), "share": 1.0}]
-        last, body = [], []
-        for name, parameter in self.model.named_parameters():
-            (last if name.startswith("score.") else body).append(parameter)
-        return [{"params": last, "share": 1.0}, {"params": body, "share": self.config.body_rate}]
 
     def _loader(self, train_data):
         """Batches in an order determined by seed and epoch; each process gets its share of every batch."""
