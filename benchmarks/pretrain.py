@@ -4,7 +4,8 @@
     python benchmarks/photographs.py --data data/lsp --out data/lsp/joints_20.txt
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python data/sample/generator/generate.py --out data/drawn --subjects 40 --frames 4 --seed 1000
-    python benchmarks/pretrain.py --lsp data/lsp --utd data/utd_mhad --drawn data/drawn --out runs/pretrain
+    python data/sample/generator/varied.py --out data/varied --count 1500 --seed 1000
+    python benchmarks/pretrain.py --lsp data/lsp --utd data/utd_mhad --drawn data/drawn --varied data/varied --out runs
 
 Nothing is trained on the 500 photographs of lsp_test.txt, on subjects 2, 4, 6 of UTD-MHAD, or on the sample's people.
 Each training starts from the weights of the one before. The same command continues after an interruption.
@@ -23,6 +24,7 @@ import pose
 from pose.checkpoints import as_json, save_tensors
 
 CHANGES = pose.Augmentation(scale=0.3, rot=45, rot_share=0.7, shift=0.06, light=0.4)
+MILDER = replace(CHANGES, scale=0.25, rot=30, rot_share=0.6)
 BASE = pose.TrainConfig(inp_res=128, augmentation=CHANGES)
 # On photographs with 16 joints: the folder, the configuration, and how many of its epochs were trained. The picture
 # shows the second one.
@@ -30,8 +32,10 @@ PHOTOGRAPHS = (
     ("photographs_1", replace(BASE, epochs=10), 2),
     ("photographs_2", replace(BASE, epochs=4, learning_rate=8e-4, warmup=0.03), 4),
     ("photographs_3", replace(BASE, epochs=8, warmup=0.03, seed=1), 8),
+    ("photographs_4", replace(BASE, epochs=12, warmup=0.03, seed=3, augmentation=MILDER), 12),
 )
-EVERYTHING = replace(BASE, epochs=3, learning_rate=8e-4, warmup=0.03, seed=2)  # on all sets with 20 joints
+# On all sets with 20 joints, larger.
+EVERYTHING = replace(BASE, inp_res=192, epochs=2, learning_rate=8e-4, warmup=0.03, seed=2, augmentation=MILDER)
 
 
 class Stopped(Exception):
@@ -65,6 +69,12 @@ def read_drawn(folder):
     return annotations.select(rows[:-80]), annotations.select(rows[-80:])
 
 
+def read_varied(folder):
+    """More drawn people, all to train on."""
+    annotations = pose.read_annotations(folder / "joints.txt", folder / "images")
+    return annotations, None
+
+
 def fit(config, parts, run, epochs):
     """Trains so many epochs on the (train, choose) annotations of `parts`; returns the path of the best weights."""
 
@@ -72,7 +82,9 @@ def fit(config, parts, run, epochs):
         if len(history) == epochs < config.epochs:
             raise Stopped
 
-    train, choose = (ConcatDataset([config.build_dataset(part[i], is_train=i == 0) for part in parts]) for i in (0, 1))
+    train, choose = (
+        ConcatDataset([config.build_dataset(part[i], is_train=i == 0) for part in parts if part[i]]) for i in (0, 1)
+    )
     if finished_epochs(run) < epochs:
         with suppress(Stopped):
             pose.fit(config.build_model(), train, choose, config, run, resume=True, on_epoch=stop)
@@ -96,12 +108,18 @@ def main(argv=None):
     parser.add_argument("--lsp", type=Path, required=True, help="folder with images/, joints.txt and joints_20.txt")
     parser.add_argument("--utd", type=Path, required=True, help="folder with images/ and joints.txt of UTD-MHAD")
     parser.add_argument("--drawn", type=Path, required=True, help="folder with images/ and joints.txt of drawn people")
+    parser.add_argument("--varied", type=Path, required=True, help="the same of varied.py")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the weights")
     args = parser.parse_args(argv)
     best, photographs = "", read_photographs(args.lsp, "joints.txt")
     for name, config, epochs in PHOTOGRAPHS:
         best = fit(replace(config, start=best), [photographs], args.out / name, epochs)
-    everything = [read_photographs(args.lsp, "joints_20.txt"), read_utd_mhad(args.utd), read_drawn(args.drawn)]
+    everything = [
+        read_photographs(args.lsp, "joints_20.txt"),
+        read_utd_mhad(args.utd),
+        read_drawn(args.drawn),
+        read_varied(args.varied),
+    ]
     best = fit(replace(EVERYTHING, start=best), everything, args.out / "everything", EVERYTHING.epochs)
     write_halved(args.out / "hourglass.safetensors", best)
     print(args.out / "hourglass.safetensors")
