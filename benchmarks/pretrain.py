@@ -9,6 +9,8 @@
 
 Nothing is trained on the 500 photographs of lsp_test.txt, on subjects 2, 4, 6 of UTD-MHAD, or on the sample's people.
 Each training starts from the weights of the one before. The same command continues after an interruption.
+
+For time_to_accuracy.py: photographs_4 has not seen UTD-MHAD, and without --lsp the weights have not seen a photograph.
 """
 
 import argparse
@@ -34,6 +36,7 @@ PHOTOGRAPHS = (
     ("photographs_3", replace(BASE, epochs=8, warmup=0.03, seed=1), 8),
     ("photographs_4", replace(BASE, epochs=12, warmup=0.03, seed=3, augmentation=MILDER), 12),
 )
+WITHOUT_PHOTOGRAPHS = replace(BASE, epochs=4, augmentation=MILDER)
 # On all sets with 20 joints, larger.
 EVERYTHING = replace(BASE, inp_res=192, epochs=2, learning_rate=8e-4, warmup=0.03, seed=2, augmentation=MILDER)
 
@@ -105,21 +108,19 @@ def write_halved(path, weights):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lsp", type=Path, required=True, help="folder with images/, joints.txt and joints_20.txt")
+    parser.add_argument("--lsp", type=Path, help="folder with images/, joints.txt and joints_20.txt")
     parser.add_argument("--utd", type=Path, required=True, help="folder with images/ and joints.txt of UTD-MHAD")
     parser.add_argument("--drawn", type=Path, required=True, help="folder with images/ and joints.txt of drawn people")
     parser.add_argument("--varied", type=Path, required=True, help="the same of varied.py")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the weights")
     args = parser.parse_args(argv)
+    others = [read_utd_mhad(args.utd), read_drawn(args.drawn), read_varied(args.varied)]
+    if not args.lsp:
+        return print(fit(WITHOUT_PHOTOGRAPHS, others, args.out / "without_photographs", WITHOUT_PHOTOGRAPHS.epochs))
     best, photographs = "", read_photographs(args.lsp, "joints.txt")
     for name, config, epochs in PHOTOGRAPHS:
         best = fit(replace(config, start=best), [photographs], args.out / name, epochs)
-    everything = [
-        read_photographs(args.lsp, "joints_20.txt"),
-        read_utd_mhad(args.utd),
-        read_drawn(args.drawn),
-        read_varied(args.varied),
-    ]
+    everything = [read_photographs(args.lsp, "joints_20.txt"), *others]
     best = fit(replace(EVERYTHING, start=best), everything, args.out / "everything", EVERYTHING.epochs)
     write_halved(args.out / "hourglass.safetensors", best)
     print(args.out / "hourglass.safetensors")
