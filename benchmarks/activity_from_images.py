@@ -37,7 +37,7 @@ def train_head(annotations, fold, actions, joints_3d, config, run):
 
 
 def train_end_to_end(head, labelled, predicted, fold, actions, checkpoint, seed, run):
-    """Continues training a hourglass and its recogniser `head` as one; returns the accuracy of the resulting pair."""
+    """Continues training an hourglass and its recogniser `head` as one; returns the accuracy of the resulting pair."""
     pose_model = pose.load_model(checkpoint)
     inp_res = pose_model.inp_res
     model = har.HourglassLSTM(pose_model, head, bf16=PRECISION == "bf16")

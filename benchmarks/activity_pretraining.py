@@ -75,14 +75,16 @@ def main(argv=None):
     if args.set == "utd_mhad":
         chosen = {"each of 1, 3, 5 by the other two": lambda seed: inner(clips)} | chosen
     lines = [f"{args.set}, seeds {args.seeds}, {machine()}"]
+    print(lines[0], flush=True)
     for title in (title for title in chosen if title.startswith(args.only)):
         started = time.perf_counter()
         result = har.run_protocol(chosen[title], annotations, config, args.seeds, joints_3d, start=head)
         minutes = (time.perf_counter() - started) / 60
-        lines.append(f"{title:35} {result} each {result.accuracies.round(3)}, {minutes:.0f} minutes")
+        new = [f"{title:35} {result} each {result.accuracies.round(3)}, {minutes:.0f} minutes"]
         if title != HALVES and len(args.seeds) >= MEMBERS:
-            lines.append(f"{'':35} ensembles: {result.ensembles(MEMBERS)}")
-        print(*lines[1:], sep="\n", flush=True)
+            new.append(f"{'':35} ensembles: {result.ensembles(MEMBERS)}")
+        lines += new
+        print(*new, sep="\n", flush=True)
         args.out.write_text("\n".join(lines) + "\n")
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/busy_machine.py [--seconds 8]
 
-One stack, 128 px, batches of 16. Each figure is from a fresh process. Where torch is imported before pose, idle threads
-spin, which is OpenMP's default; where pose is imported first, they soon sleep. A neighbour computes without pause.
+One stack, 128 px, batches of 16. Each figure is from a fresh process. By default OpenMP's idle threads
+spin for a while; with PASSIVE alone they sleep at once; where pose is imported first, after some microseconds. A
+neighbour computes without pause.
 """
 
 import argparse

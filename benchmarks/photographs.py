@@ -1,4 +1,4 @@
-"""Adds the labels that LSP Extended lacks, and knows which of its photographs are held out.
+"""Adds the labels that LSP Extended lacks, and lists the photographs held out for testing.
 
     python benchmarks/photographs.py --data data/lsp --out data/lsp/joints_20.txt
 

@@ -3,7 +3,7 @@
     python data/utd_mhad/prepare.py --raw RAW --out data/utd_mhad
     python benchmarks/pose_accuracy.py utd_mhad --data data/utd_mhad --run runs/utd_mhad [--start pretrained]
 
-From nothing, most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones.
+From scratch, most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones.
 From weights, two epochs are enough. Running the same command again resumes an interrupted training.
 """
 
@@ -76,7 +76,7 @@ def main(argv=None):
     parser.add_argument("set", choices=STAGES)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and joints.txt")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and the table")
-    parser.add_argument("--start", default="", help="weights to begin from; by default from nothing")
+    parser.add_argument("--start", default="", help="weights to begin from; by default from scratch")
     args = parser.parse_args(argv)
 
     annotations = read_annotations(args.data / "joints.txt", args.data / "images")
@@ -91,7 +91,7 @@ def main(argv=None):
     epochs = sum(config.epochs for config in stages)
     lines = [
         f"{args.set}: {len(rows[0])} images to train, {len(rows[1])} to choose the epoch, {len(test)} to test",
-        f"from {args.start or 'nothing'}, seed {SEED}; {epochs} epochs in {seconds / 60:.0f} minutes on {machine()}",
+        f"from {args.start or 'scratch'}, seed {SEED}; {epochs} epochs in {seconds / 60:.0f} minutes on {machine()}",
         "",
         str(trained),
         "",

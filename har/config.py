@@ -1,6 +1,7 @@
 """`HarConfig`: all hyperparameters of a recogniser's training."""
 
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import torch
 
@@ -80,8 +81,8 @@ class HarConfig:
 
     def build_head(self, num_actions, skeleton=KINECT20):
         """A newly initialised `ActivityHead`, determined by the seed."""
-        if not isinstance(num_actions, int) or num_actions < 1:
-            raise DataError(f"num_actions must be a number, len(actions), not {num_actions!r:.80}")
+        if not isinstance(num_actions, Integral) or num_actions < 1:
+            raise DataError(f"num_actions must be the number of actions, len(actions), not {num_actions!r:.80}")
         names = ("hidden", "layers", "bidirectional", "pooling", "bones", "velocities", "frames", "dropout")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)

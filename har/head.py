@@ -85,7 +85,7 @@ class ActivityHead(nn.Module):
     def start_from(self, other):
         """Takes over the weights of a head trained on other actions, all but those of the fully connected layer.
 
-        Raises DataError if its settings differ, other than in the actions.
+        Raises DataError if its settings differ, other than in the actions and the dropout.
         """
         ours, theirs = (head._architecture | {"num_actions": None, "dropout": None} for head in (self, other))
         different = [name for name in ours if ours[name] != theirs[name]]

@@ -100,7 +100,7 @@ class SlidingWindow:
     """Recognises the action in the latest frames of a stream.
 
     model: an `ActivityHead` or a `HourglassLSTM` with its actions (from `load_model`), or the path of its checkpoint.
-    pose: a `Predictor`, a hourglass, or the path of its checkpoint; needed for frames, unless `model` is a
+    pose: a `Predictor`, an hourglass, or the path of its checkpoint; needed for frames, unless `model` is a
         `HourglassLSTM`, whose own hourglass is then used.
     window: how many frames to use; by default the median length of the training clips. At the start, the frames so far
         are used.

@@ -165,7 +165,7 @@ def run_protocol(folds, annotations, config, seeds=(0, 1, 2), joints_3d=None, te
     Returns `ProtocolScores`. Raises DataError if a fold shares clips, or subjects, between training and test, or if the
     two annotations have different images.
     """
-    if isinstance(seeds, int) or not seeds or not folds:
+    if isinstance(seeds, int) or not len(seeds) or not folds:
         raise DataError("seeds must be a sequence of numbers, such as (0, 1, 2), and folds not empty")
     folds_of = {seed: folds(seed) if callable(folds) else folds for seed in seeds}
     for fold in (fold for folds in folds_of.values() for fold in folds):

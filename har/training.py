@@ -184,9 +184,13 @@ def _check(model, train_data, valid_data, config):
         raise DataError("validate on a data set without augmentation: is_train=False")
     if valid_data is not None and valid_data.actions != train_data.actions:
         raise DataError("training and validation have different actions; pass the same actions= to both data sets")
-    model.check(train_data)
+    for data in [train_data] if valid_data is None else [train_data, valid_data]:
+        model.check(data)
     if model.num_actions != len(train_data.actions):
-        raise DataError(f"the model knows {model.num_actions} actions, the data {len(train_data.actions)}")
+        raise DataError(
+            f"the model knows {model.num_actions} actions, the data {len(train_data.actions)}; build it with "
+            "config.build_head(len(data.actions), data.skeleton)"
+        )
 
 
 def _describe(data):

@@ -13,13 +13,15 @@ def pretrained(device="cpu"):
 
     It has one stack of 256 channels, was trained on photographs, depth images and drawings of people, and sees left and
     right as in a photograph: in a mirrored image, as a Kinect makes it, they are exchanged. How it was trained, how
-    good it is and where it fails: weights/MODEL_CARD.md in the folder of this module. The weights are for research, as
-    are the photographs they come from; the first call in a process says so.
+    good it is and where it fails: weights/MODEL_CARD.md in the folder of this module. The weights are for research
+    only, like the images they were trained on; the first call in a process says so.
     """
     _say_terms()
     return load_model(WEIGHTS, device)
 
 
-@cache
+@cache  # once per process
 def _say_terms():
-    print("The weights of pose.pretrained() are for research, as are their photographs (MODEL_CARD.md).")
+    print(
+        "The weights of pose.pretrained() are for research only, like the images they were trained on (MODEL_CARD.md)."
+    )

@@ -67,6 +67,11 @@ class Skeleton:
         """For each joint the index of its counterpart in a mirrored image, as a list."""
         return [self.index(_other_side(name)) for name in self.names]
 
+    @property
+    def is_two_sided(self):
+        """Whether each joint has a counterpart in a mirrored image."""
+        return all(_other_side(name) in self.names for name in self.names)
+
     @cached_property
     def limb_indices(self):
         """`limbs` as pairs of indices, as a list."""

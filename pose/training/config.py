@@ -18,7 +18,7 @@ from pose.training.start import take_over
 class TrainConfig:
     """All hyperparameters of a training.
 
-    start: where the weights come from: "" (from nothing), "pretrained" (`pose.pretrained`) or the path of a checkpoint,
+    start: where the weights come from: "" (from scratch), "pretrained" (`pose.pretrained`) or the path of a checkpoint,
         whose joints are found by name and whose stacks, channels and loss must be these
     num_stacks: number of stacked hourglasses: 1, 2, 8 or any other number
     channels: the network's width

@@ -57,7 +57,7 @@ def fit(model, train_data, valid_data, config, run_dir, resume=False, on_epoch=N
     config = _with_precision(config, run_dir, resume)
     with warn_of_skipped_images(train_data, valid_data):
         task = PoseTask(model, train_data, valid_data, config)
-        if config.start and not (Path(run_dir) / "last.safetensors").exists():
+        if config.start and not distributed.from_first((Path(run_dir) / "last.safetensors").exists):
             task.begin()
         return train(task, config, run_dir, resume, on_epoch)
 
@@ -90,7 +90,8 @@ class PoseTask(Task):
         model.recompute = config.recompute
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.network = distributed.wrap(self.model)
-        if compiles(self.device) and not config.recompute if config.compile is None else config.compile:
+        wanted = config.compile if config.compile is not None else compiles(self.device) and not config.recompute
+        if wanted:
             self.network = torch.compile(self.network)
         self.tensorboard = config.tensorboard
         self.groups = [{"params": list(model.parameters()), "share": 1.0}]
@@ -128,6 +129,8 @@ class PoseTask(Task):
     @torch.no_grad()
     def _sides_are_exchanged(self):
         """Whether the labels of some batches fit the predictions better if left is right, as in mirrored images."""
+        if not self.model.skeleton.is_two_sided:
+            return False
         self.model.eval()
         losses = torch.zeros(2)
         for images, heatmaps, _ in islice(self.batches(0), BATCHES_TO_COMPARE):
@@ -161,7 +164,7 @@ class PoseTask(Task):
     def validate(self, average, first):
         """Validation scores. Also updates which joints the averaged model has seen labels of."""
         labelled = torch.from_numpy(distributed.any_of(self.labelled.cpu().numpy()))
-        if not first or self.model.start:  # else it is true of all joints
+        if not first or self.model.start:  # a new network's are all true, which means nothing yet
             labelled |= average.trained_joints.cpu()
         average.trained_joints.copy_(labelled)
         if not average.trained_joints.any():

@@ -1,4 +1,4 @@
-"""Where a training starts: from the weights of another network, as far as its joints have the same names."""
+"""Starts a training from the weights of another network, matching joints by name."""
 
 import torch
 
@@ -21,7 +21,7 @@ def take_over(model, start):
         if theirs != own:
             raise DataError(
                 f"start={start!r} has {name}={theirs!r}, the configuration {own!r}: the weights do not fit. Set "
-                f"{name}={theirs!r}, or start='' to start from nothing"
+                f"{name}={theirs!r}, or start='' to start from scratch"
             )
     trained = [name for name, known in zip(other.skeleton.names, other.trained_joints, strict=True) if known]
     shared = [name for name in model.skeleton.names if name in trained]
@@ -46,7 +46,7 @@ def _copy_weights(model, other, shared):
 
 
 def describe_start(model, exchanged):
-    """What a network took over, and what begins anew, in a sentence; exchanged: whether left and right were."""
+    """A sentence about what a network took over and what is new; exchanged: whether left and right were swapped."""
     count, new = len(model.skeleton), ", ".join(model.new_joints)
     taken = f"{count - len(model.new_joints)} of {count} joints" if new else f"all {count} joints"
     about = f"starting from {model.start}: the body and {taken} taken over"
