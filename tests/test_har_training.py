@@ -19,7 +19,7 @@ from har import (
 )
 from har.head import Mix
 from har.training import HeadTask
-from pose import KINECT20, Annotations, Augmentation, StackedHourglass, hg1
+from pose import KINECT20, Annotations, Augmentation, Skeleton, StackedHourglass, hg1
 from pose import load_model as load_pose
 from pose import save_model as save_pose
 from pose.clips import Clip
@@ -199,6 +199,12 @@ def test_what_does_not_fit_is_refused(data):
         fit(config.build_head(4), train, valid, config)
     with pytest.raises(ValueError, match="HourglassLSTM is trained on a ClipDataset, not a SequenceDataset"):
         fit(HourglassLSTM(hg1(channels=16), config.build_head(3)), train, valid, config)
+    reversed_joints = Skeleton(KINECT20.names[::-1], KINECT20.limbs, KINECT20.torso)
+    flipped = Annotations(valid.annotations.paths, valid.annotations.landmarks, skeleton=reversed_joints)
+    head = config.build_head(3)
+    with pytest.raises(ValueError, match="joints"):
+        fit(head, train, SequenceDataset(flipped, valid.clips, valid.actions), config)
+    assert_close(head.state_dict(), config.build_head(3).state_dict())  # refused before the first step
     other = SequenceDataset(valid.annotations, valid.clips, ["up", "down", "rest"])
     with pytest.raises(ValueError, match="different actions"):
         fit(config.build_head(3), train, other, config)

@@ -69,7 +69,7 @@ class Labelled(Dataset):
             self.heatmaps = model.eval()(self.images)[-1]
         if exchanged:
             self.heatmaps = self.heatmaps[:, KINECT20.mirrored]
-        self.tpts = torch.from_numpy(np.random.default_rng(0).uniform(2, 14, (8, 20, 2)))
+        self.tpts = torch.from_numpy(np.random.default_rng(0).uniform(2, 14, (8, model.num_joints, 2)))
 
     def __len__(self):
         return len(self.images)
@@ -92,6 +92,15 @@ def test_sides_are_exchanged_if_the_images_are_mirrored(checkpoint, tmp_path, ca
     wrists = [KINECT20.index("left_wrist"), KINECT20.index("right_wrist")]
     expected = load_model(checkpoint).score[0].weight[wrists[::-1] if exchanged else wrists]
     torch.testing.assert_close(model.score[0].weight[wrists], expected, atol=1e-6, rtol=0)
+
+
+def test_joints_of_one_side_start_from_weights_of_both(checkpoint, tmp_path):
+    arm = Skeleton(("right_shoulder", "right_elbow"), limbs=(), torso=("right_shoulder", "right_elbow"))
+    config = replace(TINY, start=checkpoint)
+    model = config.build_model(arm)
+    data = Labelled(model)
+    fit(model, data, data, config, tmp_path / "run")
+    assert model.new_joints == ()
 
 
 def test_exchanged_sides_exchange_the_heatmaps(checkpoint):
