@@ -1,6 +1,6 @@
 """Draws the README's picture: people in films, with the landmarks that a trained hourglass predicts.
 
-    python benchmarks/film_picture.py --model best.safetensors --films FOLDER
+    python benchmarks/film_picture.py --model pose/weights/hourglass.safetensors --films FOLDER
 
 FOLDER contains the demonstration films of Pose2Sim and Sports2D; benchmarks/pictures/NOTICE.md has their licence. The
 boxes around the people were drawn by hand. The films have no labels, and no network was trained on them.
@@ -32,7 +32,7 @@ def frame(film, number):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="photographs_2/best.safetensors of pretrain.py")
+    parser.add_argument("--model", type=Path, required=True, help="checkpoint, such as pose/weights/hourglass.safetensors")
     parser.add_argument("--films", type=Path, required=True, help="the folder of the films")
     parser.add_argument("--out", type=Path, default=OUT, help="(%(default)s)")
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Makes the weights of `pose.pretrained()`, and of the main README's picture, from the raw sets.
+"""Makes the weights of `pose.pretrained()` from the raw sets.
 
     python data/lsp/prepare.py --raw RAW --out data/lsp
     python benchmarks/photographs.py --data data/lsp --out data/lsp/joints_20.txt
@@ -28,8 +28,7 @@ from pose.checkpoints import as_json, save_tensors
 CHANGES = pose.Augmentation(scale=0.3, rot=45, rot_share=0.7, shift=0.06, light=0.4)
 MILDER = replace(CHANGES, scale=0.25, rot=30, rot_share=0.6)
 BASE = pose.TrainConfig(inp_res=128, augmentation=CHANGES)
-# On photographs with 16 joints: the folder, the configuration, and how many of its epochs were trained. The picture
-# shows the second one.
+# On photographs with 16 joints: the folder, the configuration, and how many of its epochs were trained.
 PHOTOGRAPHS = (
     ("photographs_1", replace(BASE, epochs=10), 2),
     ("photographs_2", replace(BASE, epochs=4, learning_rate=8e-4, warmup=0.03), 4),
