@@ -32,7 +32,7 @@ def frame(film, number):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="checkpoint, such as pose/weights/hourglass.safetensors")
+    parser.add_argument("--model", type=Path, required=True, help="checkpoint, such as the package's own")
     parser.add_argument("--films", type=Path, required=True, help="the folder of the films")
     parser.add_argument("--out", type=Path, default=OUT, help="(%(default)s)")
     args = parser.parse_args(argv)
