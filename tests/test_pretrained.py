@@ -1,6 +1,6 @@
 """The weights that come with the package."""
 
-from pose import KINECT20, TrainConfig, evaluate, mean_pose, pretrained, read_annotations, score
+from pose import KINECT20, TrainConfig, evaluate, pretrained, read_annotations
 from pose.pretrained import WEIGHTS, _say_terms
 from pose.split import SAMPLE
 
@@ -18,8 +18,7 @@ def test_they_find_people_they_have_not_seen():
     few = people.select(range(0, len(people), 40))
     data = TrainConfig(inp_res=128).build_dataset(few, is_train=False)
     found = evaluate(pretrained(), data).summary()["pck@0.2"]
-    baseline = score(mean_pose(people.landmarks, few.landmarks), few.landmarks).summary()["pck@0.2"]
-    assert found > baseline + 0.2
+    assert found > 0.9  # 0.957; the mean pose: 0.713
 
 
 def test_a_training_starts_from_them():
