@@ -4,7 +4,7 @@
     python benchmarks/pose_accuracy.py utd_mhad --data data/utd_mhad --run runs/utd_mhad [--start pretrained]
 
 From scratch, most epochs use small crops, where a step costs a fraction; a second stage may continue with larger ones.
-From weights, two epochs are enough. Running the same command again resumes an interrupted training.
+From weights, there are two epochs. Running the same command again resumes an interrupted training.
 """
 
 import argparse

@@ -180,12 +180,11 @@ def _check(model, train_data, valid_data, config):
     for data in [train_data] if valid_data is None else [train_data, valid_data]:
         if not isinstance(data, wanted):
             raise DataError(f"a {type(model).__name__} is trained on a {wanted.__name__}, not a {type(data).__name__}")
+        model.check(data)
     if valid_data is not None and valid_data.is_train:
         raise DataError("validate on a data set without augmentation: is_train=False")
     if valid_data is not None and valid_data.actions != train_data.actions:
         raise DataError("training and validation have different actions; pass the same actions= to both data sets")
-    for data in [train_data] if valid_data is None else [train_data, valid_data]:
-        model.check(data)
     if model.num_actions != len(train_data.actions):
         raise DataError(
             f"the model knows {model.num_actions} actions, the data {len(train_data.actions)}; build it with "
