@@ -12,6 +12,7 @@ from pose.clips import actions_of
 from pose.dataset import BadImages
 from pose.geometry import center_and_scale, crop_matrix, invert, transform_landmarks, whole_image_box
 from pose.images import ImageError, read_image, warp
+from pose.people import image_file
 from pose.runtime.errors import DataError
 
 
@@ -111,7 +112,7 @@ class ClipDataset(_ClipSamples):
         index = range(len(self))[index]
         clip = self.clips[index]
         rng = np.random.default_rng((self.seed, self.epoch, index))
-        rows, pictures = self._pictures(clip.first + self._chosen(len(clip), rng))
+        rows, pictures = self._pictures(clip.rows[self._chosen(len(clip), rng)])
         center, scale, rot = *self._boxes(clip, rows, pictures[0]), 0.0
         if self.is_train:
             center, scale, rot = self.augmentation.move_box(center, scale, rng)
@@ -130,7 +131,7 @@ class ClipDataset(_ClipSamples):
         pictures = {}
         for row in rows:
             try:
-                pictures[row] = read_image(self.annotations.paths[row])
+                pictures[row] = read_image(image_file(self.annotations.paths[row]))
             except ImageError as error:
                 self.bad_images.add(row, self.annotations.place(row), error)
         if not pictures:

@@ -16,6 +16,7 @@ from pose.annotations import Annotations
 from pose.checkpoints import load_tensors, save_tensors
 from pose.films import read_frames
 from pose.images import list_images, read_image
+from pose.people import image_file
 from pose.prediction import Predictor
 from pose.runtime.device import chosen_device
 from pose.runtime.errors import DataError, PoseError
@@ -79,7 +80,7 @@ def _key(predictor, paths):
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     for path in paths:
         digest.update(Path(path).name.encode("utf-8", "surrogateescape"))
-        digest.update(hashlib.sha256(read_bytes(path, "image")).digest())
+        digest.update(hashlib.sha256(read_bytes(image_file(path), "image")).digest())
     return digest.hexdigest()[:16]
 
 

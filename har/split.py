@@ -29,8 +29,8 @@ class ClipSplit(NamedTuple):
     def films(self, paths):
         """What each image is a frame of: its clip's name or, outside all clips, its path without the frame's number."""
         clips = self.train + self.valid
-        clip_of = {path: clip.name for clip in clips for path in self.annotations.paths[clip.rows]}
-        return [clip_of.get(path) or re.sub(r"\d+\.\w+$", "", path) for path in paths]
+        clip_of = {path: clip.name for clip in clips for path in clip.images(self.annotations)}
+        return [clip_of.get(path) or re.sub(r"\d+\.\w+(#\d+)?$", "", path) for path in paths]
 
 
 def split_clips(split):

@@ -26,6 +26,9 @@ from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.hourglass import StackedHourglass, hg1, hg2, hg8
 from pose.images import ImageError, read_image
+from pose.labels.frames import extract_frames
+from pose.labels.next_to_label import next_to_label
+from pose.labels.prelabel import prelabel
 from pose.loss import heatmap_loss
 from pose.mpii import MPII16, load_mpii_checkpoint
 from pose.plotting import (
@@ -85,6 +88,7 @@ __all__ = [
     "error_per_image",
     "evaluate",
     "export_onnx",
+    "extract_frames",
     "file_name",
     "fit",
     "heatmap_loss",
@@ -100,6 +104,7 @@ __all__ = [
     "load_split",
     "mean_pose",
     "new_run",
+    "next_to_label",
     "normalised_distances",
     "pck",
     "plot_annotations",
@@ -113,6 +118,7 @@ __all__ = [
     "plot_sample",
     "predict_dataset",
     "predict_heatmaps",
+    "prelabel",
     "pretrained",
     "read_annotations",
     "read_frames",

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pose.joints_file import MAX_COORDINATE, is_number, joints_line, leaves_folder, read_table
+from pose.labels.status import PREDICTED, read_status, status_file
+from pose.people import image_file
 from pose.runtime.errors import DataError, ExistsError, MissingError
 from pose.runtime.files import write_atomically
 from pose.runtime.findings import raise_errors
@@ -33,6 +35,8 @@ class AnnotationError(DataError):
 
 class Annotations(Mapping):
     """A read-only dictionary {image_path: [(x, y), …]}, stored in one array so that a million images fit.
+
+    The second person of photo.jpg has the path photo.jpg#2; `image_file` gives its file.
 
     paths: list of M str, in file order.
     landmarks: (M, K, 2) float64, x then y, image px, NaN where not labelled; (0, 0) counts as not labelled.
@@ -107,15 +111,19 @@ def fingerprint(annotations):
     return zlib.crc32(annotations.landmarks.tobytes(), zlib.crc32(names))
 
 
-def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
+def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20, predicted=False):
     """The labels of a joints file.
 
     joints_txt: path of the text file (UTF-8; format at the top of `pose.joints_file`).
     image_dir: the folder that the image names are relative to. Without it no image is looked for and the names serve as
         paths: landmarks alone are enough for activity recognition.
     skeleton: the joints in the file, in file order.
-    Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels per joint, (nan, nan) where not labelled.
-    Raises AnnotationError with *all* faults of the file, MissingError if the file or the folder is missing.
+    predicted: also the images with joints that a model predicted and nobody has confirmed (see `pose.labels.status`);
+        otherwise they are left out, and their number is printed.
+    Returns `Annotations`: {image_path: [(x, y), …]}, one pair of pixels per joint, (nan, nan) where not labelled. The
+    second person of photo.jpg is photo.jpg#2.
+    Raises AnnotationError with *all* faults of the file, MissingError if the file or the folder is missing, DataError
+    if no image is confirmed.
     """
     joints_txt = Path(joints_txt)
     if image_dir is not None and not Path(image_dir).is_dir():
@@ -126,7 +134,25 @@ def read_annotations(joints_txt, image_dir=None, skeleton=KINECT20):
         paths = [os.path.join(image_dir, name) for name in table.names]
         findings += _missing_images(table, paths, table.sound(findings), image_dir)
     raise_errors(findings, AnnotationError)
-    return Annotations(paths, table.landmarks, joints_txt, np.frombuffer(table.lines, np.int64), skeleton)
+    annotations = Annotations(paths, table.landmarks, joints_txt, np.frombuffer(table.lines, np.int64), skeleton)
+    return annotations if predicted else _confirmed(annotations, table.names)
+
+
+def _confirmed(annotations, names):
+    """The annotations without those that a model predicted. Raises DataError if none is left."""
+    joints_txt = annotations.source
+    if not status_file(joints_txt).exists():
+        return annotations
+    status, _ = read_status(joints_txt, names, annotations.skeleton)
+    confirmed = (status != PREDICTED).all(axis=1)
+    if not confirmed.any():
+        raise DataError(
+            f"{joints_txt}: not one of its {len(names)} images is confirmed; look at what the model predicted with "
+            "pose.Labeller, or pass predicted=True to take it as it is"
+        )
+    if not confirmed.all():
+        print(f"{joints_txt}: {(~confirmed).sum()} of {len(names)} images are not confirmed yet, and left out")
+    return annotations.select(confirmed)
 
 
 def _missing_images(table, paths, rows, image_dir):
@@ -139,7 +165,7 @@ def _missing_images(table, paths, rows, image_dir):
 
     missing, elsewhere = [], []
     for row in rows:
-        path = paths[row]
+        path = image_file(paths[row])
         try:
             kind = os.lstat(path).st_mode
         except (OSError, ValueError):  # a NUL in the name
@@ -172,6 +198,12 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
         raise ExistsError(f"{joints_txt} already exists; choose another name or pass overwrite=True")
     skeleton = annotations.skeleton
     lines = [] if skeleton.names == skeleton_of(len(skeleton)).names else [f"{joints_line(skeleton)}\n"]
+    write_atomically(joints_txt, "".join(lines + joints_lines(annotations, image_dir)))
+
+
+def joints_lines(annotations, image_dir=None):
+    """The lines of a joints file, one for each image; the arguments and what is raised as in `write_annotations`."""
+    lines = []
     for path, landmarks in zip(annotations.paths, annotations.landmarks, strict=True):
         name = relative_name(path, image_dir) if image_dir else str(path)
         if not _is_read_back(name):
@@ -182,7 +214,7 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
             raise DataError(f"{name!r} has a landmark that is infinite or beyond {MAX_COORDINATE:.0e} px; correct it")
         numbers = " ".join(f"{value:.3f}" for value in landmarks.ravel())
         lines.append(f"{name} {numbers}\n")
-    write_atomically(joints_txt, "".join(lines))
+    return lines
 
 
 def _is_read_back(name):

@@ -1,7 +1,7 @@
 """clips.csv: which images form a clip, of which person and action.
 
 One clip per line under the header `clip,subject,action,first_image,last_image`; a clip is every image from first to
-last, inclusive, in the order of the joints file.
+last, inclusive, in the order of the joints file; a clip from a.jpg#2 to b.jpg#2 has the lines of second people only.
 """
 
 import csv
@@ -10,7 +10,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from pose.annotations import AnnotationError, as_annotations, relative_name
+from pose.people import person_number
 from pose.runtime.errors import DataError
 from pose.runtime.files import encoding_of, open_text, write_atomically
 from pose.runtime.findings import Finding, raise_errors
@@ -31,6 +34,7 @@ class Clip:
     name, subject, action: as in the file. recording: the images' folder; if all images are in one folder, each clip
         counts as a recording of its own.
     first, last: rows of the annotations, inclusive; first_image, last_image: the images of these rows.
+    others: the rows between them that show other people.
     """
 
     name: str
@@ -41,14 +45,24 @@ class Clip:
     last: int
     first_image: str = ""
     last_image: str = ""
+    others: tuple[int, ...] = ()
 
     def __len__(self):
-        return self.last - self.first + 1
+        return self.last - self.first + 1 - len(self.others)
+
+    @property
+    def person(self):
+        """Which person of its images the clip shows: 1, or n for the lines photo.jpg#n."""
+        return person_number(self.first_image)
 
     @property
     def rows(self):
-        """The clip's rows of the annotations, as a slice."""
-        return slice(self.first, self.last + 1)
+        """The clip's rows of the annotations, (T,) int, ascending."""
+        return np.setdiff1d(np.arange(self.first, self.last + 1), self.others)
+
+    def images(self, annotations):
+        """The paths of the clip's images in the annotations, as a list."""
+        return [annotations.paths[row] for row in self.rows]
 
 
 def read_clips(clips_csv, annotations, image_dir=None):
@@ -144,6 +158,7 @@ class _Images:
         self.paths = paths
         self.row_of = {PurePosixPath(name): row for row, name in enumerate(names)}
         self.one_folder = len({name.parent for name in self.row_of}) == 1
+        self.person = np.array([person_number(path) for path in paths])
 
     def __contains__(self, name):
         return PurePosixPath(name) in self.row_of
@@ -163,21 +178,28 @@ class _Images:
         if ends[0].parent != ends[1].parent:
             what = f"the clip goes from the folder {ends[0].parent} to {ends[1].parent}"
             return [("clip-range", what, "a clip belongs to one recording, so split it")]
+        if self.person[first] != self.person[last]:
+            what = (
+                f"the clip goes from person {self.person[first]} of an image to person {self.person[last]} of another"
+            )
+            return [("clip-range", what, "a clip shows one person: write the same number after # in both")]
         recording = fields["clip"] if self.one_folder else str(ends[0].parent)
         images = self.paths[first], self.paths[last]
-        return Clip(fields["clip"], fields["subject"], fields["action"], recording, first, last, *images)
+        others = first + np.flatnonzero(self.person[first : last + 1] != self.person[first])
+        names = fields["clip"], fields["subject"], fields["action"]
+        return Clip(*names, recording, first, last, *images, tuple(others.tolist()))
 
 
 def _overlaps(clips, clips_csv):
     """A finding for each of the clips {line: `Clip`} that begins before another one has ended."""
     findings, other_line, other = [], 0, None
-    for line, clip in sorted(clips.items(), key=lambda item: (item[1].first, item[1].last)):
-        if other and clip.first <= other.last:
-            shared = min(clip.last, other.last) - clip.first + 1
+    for line, clip in sorted(clips.items(), key=lambda item: (item[1].person, item[1].first, item[1].last)):
+        if other and clip.person == other.person and clip.first <= other.last:
+            shared = len(np.intersect1d(clip.rows, other.rows))
             what = f"the clip {clip.name!r} shares {shared} image(s) with {other.name!r} of line {other_line}"
             todo = "shorten one, since an image belongs to one action"
             findings.append(_finding(clips_csv, line, "clip-overlap", what, todo))
-        if not other or clip.last > other.last:
+        if not other or clip.person != other.person or clip.last > other.last:
             other_line, other = line, clip
     return findings
 

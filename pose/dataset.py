@@ -24,6 +24,7 @@ from pose.geometry import (
 from pose.heatmaps import landmarks_to_heatmaps
 from pose.hourglass import check_images
 from pose.images import NO_PICTURE, ImageError, read_picture
+from pose.people import image_file
 from pose.runtime import distributed
 from pose.runtime.errors import DataError
 from pose.runtime.image_cache import cached_picture
@@ -114,7 +115,7 @@ class Generic(Samples):
         tpts        (K, 2) float32, the same in the heatmap, heatmap px
         inp_res, out_res   int, px
         rot         () float32, the crop's rotation in degrees, counter-clockwise
-        img_paths   str
+        img_paths   str, the image's file
         If the sample is mirrored, pts and center are those of the mirrored image.
 
     annotations: {image_path: [(x, y), …]}, from `read_annotations` or any similar dictionary; they set the skeleton.
@@ -151,7 +152,7 @@ class Generic(Samples):
         for row in chain(range(index, len(self)), range(index)) if self.is_train else [index]:
             if self.is_train and self.unreadable[row]:
                 continue
-            path, center, scale = self.annotations.paths[row], self.centers[row], self.scales[row]
+            path, center, scale = image_file(self.annotations.paths[row]), self.centers[row], self.scales[row]
             try:
                 picture = self._picture(path, center, scale)
             except ImageError as error:

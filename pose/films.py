@@ -30,7 +30,7 @@ def read_frames(source, patience=5.0):
     elif os.path.isdir(source):
         yield from map(read_image, list_images(source))
     elif os.path.isfile(source):
-        yield from _file_frames(source)
+        yield from (frame for _, frame in timed_frames(source))
     else:
         raise MissingError(f"{source}: there is no such video; check the path")
 
@@ -64,15 +64,17 @@ def _wait_for_frame(capture, index, patience):
     return frame
 
 
-def _file_frames(path):
+def timed_frames(path):
+    """Yields the frames of a video file as (time in s, (H, W, 3) uint8 RGB). Raises what `read_frames` raises."""
     capture = cv2.VideoCapture(os.fsencode(path))  # as str, a name that is not UTF-8 would crash the process
     try:
         count, reached = 0, 0.0
         while (frame := _next(capture)) is not None:
             count += 1
             # If the number of frames is estimated from the duration, and the rate varies, only the time is reliable.
-            reached = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 * capture.get(cv2.CAP_PROP_FPS)
-            yield _rgb(frame, path)
+            seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            reached = seconds * capture.get(cv2.CAP_PROP_FPS)
+            yield seconds, _rgb(frame, path)
         if not count:
             raise ImageError(f"{path}: gives no frame; is it a video in a known format, and complete?")
         promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)

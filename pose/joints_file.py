@@ -1,9 +1,9 @@
 """Parser for joints files: reads each line as far as it can be understood, and reports what is wrong with it.
 
 One image per line, `image_name x1 y1 x2 y2 … x20 y20`, in pixels of that image, separated by white space. The numbers
-are the last fields, so a name may contain spaces. Blank lines and lines that start with # are skipped. `nan nan` and
-`0 0` (which the Kinect writes for an untracked joint) mean that the joint is not labelled. A line
-`# joints: name1 name2 …` names the joints if they are not those of the default skeleton.
+are the last fields, so a name may contain spaces. `photo.jpg#2` is the second person of photo.jpg. Blank lines and
+lines that start with # are skipped. `nan nan` and `0 0` (which the Kinect writes for an untracked joint) mean that the
+joint is not labelled. A line `# joints: name1 name2 …` names the joints if they are not those of the default skeleton.
 """
 
 import posixpath
@@ -21,7 +21,7 @@ from pose.runtime.findings import Finding
 LINES_PER_BLOCK = 500
 MAX_COORDINATE = 1e6  # px; larger than any image
 JOINTS = "# joints:"
-_EXTENSION = re.compile(r"\.(bmp|exr|gif|hdr|jp2|jpe?g|pgm|png|ppm|tiff?|webp)$", re.IGNORECASE)
+_EXTENSION = re.compile(r"\.(bmp|exr|gif|hdr|jp2|jpe?g|pgm|png|ppm|tiff?|webp)(#\d+)?$", re.IGNORECASE)
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 
@@ -324,7 +324,8 @@ def _of_names(table, rows):
             findings.append(table.finding("error", "name", f"{name!r} leaves the image folder", todo, row))
         elif same in first:
             what = f"{name!r} is already on line {table.lines[first[same]]}"
-            findings.append(table.finding("error", "duplicate", what, "keep one of the two lines", row))
+            todo = f"keep one of the two lines, or write {name}#2 if it is the second person of this picture"
+            findings.append(table.finding("error", "duplicate", what, todo, row))
         else:
             first[same] = row
     return findings

@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgba
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale, crop_matrix, heatmap_to_image, invert, transform_landmarks
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.images import read_image
+from pose.people import image_file
 from pose.runtime.errors import DataError
 from pose.runtime.files import printable, spelled_out
 from pose.skeleton import KINECT20
@@ -145,7 +146,9 @@ def plot_annotations(annotations, rows, columns=6, confidence=None, min_confiden
         path, landmarks = annotations.paths[row], annotations.landmarks[row]
         sure = np.ones(len(landmarks)) if confidence is None else np.asarray(confidence[row])
         landmarks = np.where(sure[:, None] < min_confidence, np.nan, landmarks)  # a wild one would widen the cut
-        plot_landmarks(read_image(path), landmarks, annotations.skeleton, ax, file_name(path), confidence=sure)
+        plot_landmarks(
+            read_image(image_file(path)), landmarks, annotations.skeleton, ax, file_name(path), confidence=sure
+        )
         cut_to_person(ax, landmarks)
     return figure
 
@@ -161,7 +164,7 @@ def plot_predictions(annotations, predicted, rows, errors, columns=4, confidence
     for ax, row in zip(axes, rows, strict=False):
         path, labelled = annotations.paths[row], annotations.landmarks[row]
         error = f"mean error {errors[row]:.2f} torsos" if np.isfinite(errors[row]) else "no torso to score by"
-        plot_landmarks(read_image(path), labelled, skeleton, ax, f"{file_name(path)}\n{error}", "white")
+        plot_landmarks(read_image(image_file(path)), labelled, skeleton, ax, f"{file_name(path)}\n{error}", "white")
         sure = None if confidence is None else confidence[row]
         skeleton_lines(ax, predicted[row], skeleton, None, sure, min_confidence)
         cut_to_person(ax, labelled)

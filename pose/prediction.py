@@ -1,6 +1,7 @@
 """`Predictor`: finds landmarks in any images with a trained hourglass."""
 
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from pose.geometry import (
 from pose.heatmaps import heatmaps_to_landmarks
 from pose.hourglass import check_images
 from pose.images import list_images, read_image, warp
+from pose.people import image_file, person_number
 from pose.plotting import draw_landmarks
 from pose.runtime.device import chosen_device, keep_freed_memory
 from pose.runtime.errors import DataError, ExistsError
@@ -92,7 +94,7 @@ class Predictor:
         """A list of `Prediction`, one per image.
 
         images: the path of an image, a folder of images (with sub-folders; sorted by name, 9 before 10), an array
-            (H, W, 3) uint8 RGB, or a list of paths and arrays.
+            (H, W, 3) uint8 RGB, or a list of paths and arrays. A path photo.jpg#2, of the second person, needs a box.
         boxes: (left, top, right, bottom) px around the person for each image. Without boxes the network sees the whole
             image first, and then the box of the landmarks that it found.
         Raises DataError for any other kind of array, for an empty box, and if the numbers of boxes and images differ;
@@ -102,6 +104,11 @@ class Predictor:
         for image in images:
             _check_image(image)
         boxes = None if boxes is None else _boxes(boxes, len(images))
+        second = [image for image in images if not isinstance(image, np.ndarray) and person_number(str(image)) > 1]
+        if second and boxes is None:
+            raise DataError(
+                f"{second[0]}: without a box it is unknown which person is meant; pass boxes=, one per image"
+            )
         predictions = []
         for start in range(0, len(images), self.batch_size):
             chosen = slice(start, start + self.batch_size)
@@ -109,7 +116,7 @@ class Predictor:
         return predictions
 
     def _predict_batch(self, images, boxes):
-        pictures = [image if isinstance(image, np.ndarray) else read_image(image) for image in images]
+        pictures = [image if isinstance(image, np.ndarray) else read_image(image_file(str(image))) for image in images]
         if boxes is None:
             center, scale = self._find(pictures)
         else:
@@ -227,7 +234,7 @@ def predicted_annotations(predictions, min_confidence=0.0):
 
 
 def draw_predictions(out_dir, predictions, image_dir=None, min_confidence=0.0, overwrite=False):
-    """Writes each image with its skeleton drawn, under its own name below `out_dir`; returns the paths.
+    """Writes each image with its skeletons drawn, under its own name below `out_dir`; returns the paths.
 
     Raises DataError for predictions of arrays, for two of the same file, for kinds of files that OpenCV does not
     write, and where `out_dir` is `image_dir`; ExistsError; FileError.
@@ -236,21 +243,20 @@ def draw_predictions(out_dir, predictions, image_dir=None, min_confidence=0.0, o
     image_dir = image_dir or _common_folder(predictions)
     if Path(out_dir).resolve() == Path(image_dir).resolve():
         raise DataError(f"the drawings would replace the images in {image_dir}; choose another out_dir")
-    paths = [Path(out_dir) / relative_name(p.path, image_dir) for p in predictions]
+    people = defaultdict(list)
+    for prediction in predictions:
+        people[image_file(prediction.path)].append(prediction)
+    paths = [Path(out_dir) / relative_name(file, image_dir) for file in people]
     there = next((path for path in paths if path.exists()), None)
     if there and not overwrite:
         raise ExistsError(f"{there} already exists; choose another folder or pass overwrite=True")
     unknown = next((path for path in paths if not cv2.haveImageWriter(path.name)), None)
     if unknown:
         raise DataError(f"{unknown}: OpenCV writes no such images; give those with other suffixes")
-    for prediction, path in zip(predictions, paths, strict=True):
-        drawn = draw_landmarks(
-            read_image(prediction.path),
-            prediction.landmarks,
-            prediction.skeleton,
-            prediction.confidence,
-            min_confidence,
-        )
+    for file, path in zip(people, paths, strict=True):
+        drawn = read_image(file)
+        for p in people[file]:
+            drawn = draw_landmarks(drawn, p.landmarks, p.skeleton, p.confidence, min_confidence)
         _, encoded = cv2.imencode(path.suffix, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
         write_atomically(path, encoded.tobytes())
     return paths
@@ -265,4 +271,4 @@ def _common_folder(predictions):
 def _check_files(predictions):
     files = [prediction.path for prediction in predictions]
     if None in files or len(set(files)) < len(files):
-        raise DataError("expected one prediction per file: none of arrays, and no file twice")
+        raise DataError("expected one prediction per person: none of arrays, and no path twice")

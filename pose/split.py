@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupShuffleSplit
 
 from pose.annotations import (
@@ -17,6 +19,7 @@ from pose.annotations import (
     write_annotations,
 )
 from pose.clips import ClipError, parse_clips
+from pose.people import image_file, person_number
 from pose.runtime.errors import DataError, MissingError, PoseError
 from pose.runtime.files import write_atomically
 from pose.runtime.findings import raise_errors
@@ -48,7 +51,7 @@ def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):
     """Annotations split into (train, valid).
 
     groups: one value per image; images of a group (such as a person) stay on one side. By default each image is a
-        group.
+        group. Groups that meet in a picture, as different people of it, stay together.
     valid_share: the share of the groups that goes to validation.
     Raises DataError if there are fewer than two groups.
     """
@@ -56,12 +59,13 @@ def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):
     groups = np.arange(len(annotations)) if groups is None else np.asarray(groups)
     if len(groups) != len(annotations):
         raise DataError(f"{len(annotations)} images need as many groups, got {len(groups)}")
+    groups = _joined(groups, [image_file(path) for path in annotations.paths])
     if not (isinstance(valid_share, float) and 0 < valid_share < 1):
         raise DataError(f"valid_share must be above 0.0 and below 1.0, not {valid_share!r}")
     if len(np.unique(groups)) < 2:
         raise DataError(
-            "a split needs at least two groups (images, or the subjects of clips.csv); add some, or rename clips.csv "
-            "to split by image"
+            "a split needs at least two groups (images, or the subjects of clips.csv who share no picture); add some, "
+            "or rename clips.csv to split by image"
         )
     shuffle = GroupShuffleSplit(1, test_size=valid_share, random_state=seed)
     try:
@@ -71,18 +75,30 @@ def split_annotations(annotations, groups=None, valid_share=0.2, seed=0):
     return annotations.select(train), annotations.select(valid)
 
 
+def _joined(groups, files):
+    """(M,): the groups (M,), as one where they share a file."""
+    _, group = np.unique(groups, return_inverse=True)
+    _, file = np.unique(files, return_inverse=True)
+    count = len(groups)
+    edges = coo_array((np.ones(count), (group, group.max(initial=0) + 1 + file)), (2 * count, 2 * count))
+    return connected_components(edges, directed=False)[1][group]
+
+
 def subjects_of(annotations, clips_csv, image_dir):
     """The subject of each image, from the clips file; an image between two clips gets the subject of the earlier one.
 
-    Frames outside every clip mostly show the person of the clips around them. Raises ClipError with all faults of the
-    file.
+    Frames outside every clip mostly show the person of the clips around them. Second people (photo.jpg#2) have clips of
+    their own, or no subject. Raises ClipError with all faults of the file.
     """
     (clips,), findings = parse_clips(clips_csv, [annotations.paths], image_dir)
     raise_errors(findings, ClipError)
     in_order = sorted(clips.values(), key=lambda clip: clip.first)
-    subjects = np.array([in_order[0].subject] * len(annotations), dtype=object)
-    for clip in in_order:
-        subjects[clip.first :] = clip.subject
+    person = np.array([person_number(path) for path in annotations.paths])
+    subjects = np.array(annotations.paths, dtype=object)
+    for number in {person[clip.first] for clip in in_order}:
+        rows, clips = np.flatnonzero(person == number), [clip for clip in in_order if person[clip.first] == number]
+        latest = np.searchsorted([clip.first for clip in clips], rows, side="right") - 1
+        subjects[rows] = np.array([clip.subject for clip in clips], object)[latest.clip(0)]
     return subjects
 
 

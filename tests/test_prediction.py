@@ -212,7 +212,7 @@ def test_joints_below_the_minimum_confidence_are_written_as_not_labelled(files, 
 def test_what_a_joints_file_cannot_hold_is_refused(files, tmp_path, paths):
     paths = [None if i is None else files[i] for i in paths]
     predictions = [Prediction(np.ones((20, 2)), np.ones(20), np.ones(2), 1.0, path) for path in paths]
-    with pytest.raises(ValueError, match="one prediction per file"):
+    with pytest.raises(ValueError, match="one prediction per person"):
         write_predictions(tmp_path / "found.txt", predictions, tmp_path / "images")
     assert not (tmp_path / "found.txt").exists()
 

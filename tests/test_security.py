@@ -302,7 +302,7 @@ config = har.HarConfig(hidden=2, epochs=1, batch_size=2)
 head = config.build_head(len(har.actions_of(clips)))
 har.fit(head, config.build_dataset(annotations, clips, is_train=True), None, config, out / "actions")
 stream = har.SlidingWindow(out / "actions" / "best.safetensors", pose=predictor)
-frames = [pose.read_image(path) for path in annotations.paths[clips[0].rows]][:2]
+frames = [pose.read_image(path) for path in clips[0].images(annotations)][:2]
 moments = list(stream.run(frames))
 heatmaps = torch.rand(2, 20, 16, 16).numpy()
 assert har.animate_clip(frames, moments, heatmaps, stream.actions).data

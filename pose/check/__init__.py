@@ -15,6 +15,7 @@ from pose.check.report import Report
 from pose.check.split import check_copies, check_division
 from pose.check.systematic import check_file
 from pose.joints_file import read_table
+from pose.labels.status import PREDICTED, read_status
 from pose.runtime.findings import Finding
 from pose.skeleton import KINECT20
 
@@ -34,6 +35,7 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
     read = [read_table(path, skeleton) for path in (joints_txt, valid_txt) if path]
     tables = [table for table, _ in read]
     findings = [finding for table, found in read for finding in found + check_names(table)]
+    findings += [finding for table in tables for finding in check_status(table)]
     if image_dir is not None:
         findings += check_images(tables, image_dir)
         readable = [path for table in tables for path, known in zip(table.paths, table.known, strict=True) if known]
@@ -49,6 +51,14 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
     if valid_txt:
         findings += check_division(*tables, clips_of, clips_csv)
     return Report(findings, tables)
+
+
+def check_status(table):
+    """A note if some images have joints that nobody has confirmed. Raises DataError for a damaged status file."""
+    status, _ = read_status(table.file, table.names, table.skeleton)
+    count = (status == PREDICTED).any(axis=1).sum()
+    what = f"{count} of {len(table)} images have joints that a model predicted, and are left out of training"
+    return [table.finding("note", "predicted", what, "confirm them with pose.Labeller")] if count else []
 
 
 def check_landmarks(table, clip_of):

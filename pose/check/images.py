@@ -17,6 +17,7 @@ from tqdm import tqdm
 from pose.check.names import difference, same_name
 from pose.images import KINDS, MAX_BYTES, MAX_PIXELS, ImageError, read_picture
 from pose.joints_file import leaves_folder
+from pose.people import image_file
 from pose.runtime.errors import MissingError
 
 _EXIF_ORIENTATION = 0x0112
@@ -44,7 +45,7 @@ def check_images(tables, image_dir):
     findings = []
     for table in tables:
         for row, name in enumerate(table.names):
-            path = os.path.join(image_dir, name)
+            path = image_file(os.path.join(image_dir, name))
             table.paths[row] = path if not leaves_folder(name) and os.path.isfile(path) else ""
         findings += _missing(table, image_dir) + _linked(table, image_dir)
     paths = sorted({path for table in tables for path in table.paths if path})

@@ -2,6 +2,7 @@
 
 import posixpath
 
+from pose.people import image_file
 from pose.runtime.findings import Finding
 
 
@@ -29,15 +30,20 @@ def _copy(table, rows):
     )
 
 
+def _picture(name):
+    return image_file(posixpath.normpath(name))
+
+
 def check_division(train, valid, clips_of, clips_csv):
     """Findings about image names, and subjects, that both contain; clips_of: {line: `Clip`} for each."""
-    first = {posixpath.normpath(name): row for row, name in enumerate(train.names)}
+    first = {_picture(name): row for row, name in enumerate(train.names)}
     findings = []
     for row, name in enumerate(valid.names):
-        other = first.get(posixpath.normpath(name))
+        other = first.get(_picture(name))
         if other is not None:
             what = f"is in training, too (line {train.lines[other]} of {train.file})"
-            findings.append(valid.finding("error", "shared-image", what, "remove one of the two lines", row))
+            todo = "remove one of the two lines; people of one picture belong on one side"
+            findings.append(valid.finding("error", "shared-image", what, todo, row))
     sides = [{clip.subject for clip in clips.values()} for clips in clips_of]
     for subject in sorted(sides[0] & sides[1]):
         what = f"the subject {subject!r} is in training and in validation"

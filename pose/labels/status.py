@@ -1,7 +1,7 @@
 """Which labels a person has confirmed: `joints.status.csv`, the file beside `joints.txt`.
 
-A line per joint, `image,joint,status,confidence`, of those that are not simply confirmed; a joint without a line is, and
-so is all of a joints file without such a file. The status is one of
+A line per joint, `image,joint,status,confidence`, of those that are not simply confirmed; a joint without a line is, as
+is all of a joints file without such a file. The status is one of
     predicted   a model put it there, and nobody has looked at it; `confidence` (0 … 1) is the model's
     guessed     a person put it there without seeing it, because something covers it
     hidden      a person said that it cannot be placed; it has no coordinates
@@ -60,7 +60,7 @@ def read_status(joints_txt, names, skeleton):
 
 
 def write_status(joints_txt, names, skeleton, status, confidence):
-    """Writes the status file of a joints file; removes it if all labels are confirmed. Arguments as in `read_status`."""
+    """Writes the status file of a joints file, or removes it if all are confirmed. Arguments as in `read_status`."""
     path = status_file(joints_txt)
     rows = [
         (

@@ -20,6 +20,7 @@ from pose.annotations import as_annotations, fingerprint
 from pose.dataset import Samples
 from pose.geometry import center_and_scale
 from pose.images import ImageError, decode_picture
+from pose.people import image_file
 from pose.runtime import distributed
 from pose.runtime.errors import DataError, ExistsError, FileError, MissingError, PoseError, optional_package
 from pose.runtime.files import not_written, write_atomically
@@ -43,7 +44,7 @@ def write_shards(annotations, out_dir, images_per_shard=500, seed=0):
         raise ExistsError(f"{out_dir} contains shards that were only partly written; delete it")
     if not len(annotations) or images_per_shard < 1:
         raise DataError("there is nothing to write: pass annotations with an image, and images_per_shard of 1 or more")
-    missing = next((path for path in annotations.paths if not Path(path).is_file()), None)
+    missing = next((path for path in annotations.paths if not Path(image_file(path)).is_file()), None)
     if missing:
         raise MissingError(f"{missing}: there is no such image; check the data (python -m pose.check)")
     try:
@@ -70,7 +71,7 @@ def _write(webdataset, annotations, out_dir, images_per_shard, seed):
         rows, name = order[start : start + images_per_shard], f"{start // images_per_shard:06d}.tar"
         with open(out_dir / name, "wb") as file, webdataset.TarWriter(file) as writer:
             for row in rows:
-                path = Path(annotations.paths[row])
+                path = Path(image_file(annotations.paths[row]))
                 record = {"index": int(row), "name": path.name, "landmarks": annotations.landmarks[row].tolist()}
                 writer.write({"__key__": f"{row:09d}", "image": path.read_bytes(), "json": record})
         counts[name] = len(rows)

@@ -1,0 +1,129 @@
+"""`prelabel`: landmarks that a model predicts, for a person to correct."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from pose.annotations import AnnotationError, Annotations, joints_lines, relative_name, write_annotations
+from pose.images import ImageError, list_images
+from pose.joints_file import read_table
+from pose.labels.blazepose import ReadyMade
+from pose.labels.mediapipe_files import fetch_models
+from pose.labels.status import PREDICTED, read_status, write_status
+from pose.people import image_file, person_key
+from pose.prediction import Predictor
+from pose.pretrained import pretrained
+from pose.runtime.errors import DataError
+from pose.runtime.files import read_bytes, write_atomically
+from pose.runtime.findings import raise_errors
+from pose.runtime.progress import progress_bar
+from pose.skeleton import KINECT20
+
+READY_MADE, SHIPPED = "mediapipe", "pretrained"
+SOMEBODY = 0.2  # least score of a person where somebody is in the image; lower than usual, to find unusual poses
+ANYBODY = 0.5  # least score where several people are looked for
+
+
+def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
+    """Predicts the landmarks in a folder of images and writes them to a joints file, to be confirmed by a person.
+
+    joints_txt: is made, or added to. Images with a line that somebody has confirmed are left alone; lines that were
+        only predicted are replaced. In joints.status.csv each joint gets the status "predicted" and its confidence.
+    model: "mediapipe" (its files are downloaded once; needs the package openvino), "pretrained" for the network that
+        comes with this package, or a `Predictor`, an hourglass or the path of its checkpoint.
+    people: how many people in an image at most; more than one with "mediapipe" only.
+    images: paths of the images to look at; by default all in the folder and its sub-folders.
+    Prints how many images it predicted. Returns the predicted `Annotations`.
+    Raises DataError if nobody is found in any image, AnnotationError if the joints file has faults, and whatever the
+    model's files raise.
+    """
+    find, skeleton = _finder(model, people)
+    files = [str(path) for path in (list_images(str(image_dir)) if images is None else images)]
+    confirmed = {image_file(path) for path in read_confirmed(joints_txt, image_dir, skeleton)}
+    todo = [file for file in files if file not in confirmed]
+    found = _find_in(find, todo)
+    count = len({image_file(path) for path in found})
+    print(
+        f"{joints_txt}: {count} images predicted, {len(todo) - count} in which nobody was found, "
+        f"{len(files) - len(todo)} left alone because they are confirmed"
+    )
+    if not found:
+        if not todo:
+            return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton)
+        raise DataError(
+            f"nobody was found in any of the {len(todo)} images of {image_dir}; label them with pose.Labeller"
+        )
+    annotations = Annotations(list(found), [person.landmarks for person in found.values()], skeleton=skeleton)
+    add_predicted(joints_txt, image_dir, annotations, np.stack([person.confidence for person in found.values()]))
+    return annotations
+
+
+def _finder(model, people):
+    """A function from a path to the people in it, with `landmarks` and `confidence`; and their skeleton."""
+    if people < 1 or (people > 1 and model != READY_MADE):
+        raise DataError(f"people is 1, or more with the model {READY_MADE!r}, not {people!r} with {model!r:.60}")
+    if isinstance(model, str) and model == READY_MADE:
+        ready = ReadyMade(fetch_models(), SOMEBODY if people == 1 else ANYBODY)
+        return lambda path: ready.predict(path)[:people], KINECT20
+    if not isinstance(model, Predictor):
+        model = Predictor(pretrained() if isinstance(model, str) and model == SHIPPED else model)
+    return model.predict, model.skeleton
+
+
+def _find_in(find, files):
+    """{key: person} of the people found in image files; warns of files that cannot be read."""
+    found, unreadable = {}, []
+    with progress_bar(len(files), "prelabel", "images") as bar:
+        for file in files:
+            try:
+                people = find(file)
+            except ImageError as error:
+                unreadable.append(str(error))
+            else:
+                found |= {person_key(file, number): person for number, person in enumerate(people, start=1)}
+            bar.update()
+    if unreadable:
+        warnings.warn(f"{len(unreadable)} images could not be read: {'; '.join(unreadable[:5])}", stacklevel=3)
+    return found
+
+
+def read_confirmed(joints_txt, image_dir, skeleton):
+    """The `Annotations` of a joints file that are not merely predicted; empty if there is none, or no file."""
+    if not Path(joints_txt).exists():
+        return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton)
+    table, (status, _) = _read(joints_txt, skeleton)
+    rows = np.flatnonzero((status != PREDICTED).all(axis=1))
+    paths = [os.path.join(image_dir, table.names[row]) for row in rows]
+    return Annotations(paths, table.landmarks[rows], skeleton=skeleton)
+
+
+def _read(joints_txt, skeleton):
+    """The `Table` of a joints file and the (status, confidence) of its labels. Raises AnnotationError for faults."""
+    table, findings = read_table(joints_txt, skeleton)
+    raise_errors(findings, AnnotationError)
+    return table, read_status(joints_txt, table.names, skeleton)
+
+
+def add_predicted(joints_txt, image_dir, annotations, confidence):
+    """Adds predicted `Annotations` with confidence (M, K) to a joints file and its status file, which need not exist.
+
+    Lines of the same pictures are replaced; all other lines of the file, comments too, remain as they are.
+    """
+    skeleton = annotations.skeleton
+    names = [relative_name(path, image_dir) for path in annotations.paths]
+    status, pictures = np.full(confidence.shape, PREDICTED), {image_file(path) for path in annotations.paths}
+    if not Path(joints_txt).exists():
+        write_status(joints_txt, names, skeleton, status, confidence)
+        return write_annotations(joints_txt, annotations, image_dir)
+    table, (old_status, old_confidence) = _read(joints_txt, skeleton)
+    kept = [image_file(os.path.join(image_dir, name)) not in pictures for name in table.names]
+    replaced = {line for line, keep in zip(table.lines, kept, strict=True) if not keep}
+    text = read_bytes(joints_txt, "joints file").decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    lines = [line if line.endswith("\n") else f"{line}\n" for n, line in enumerate(text, start=1) if n not in replaced]
+    names = [name for name, keep in zip(table.names, kept, strict=True) if keep] + names
+    status, confidence = np.concatenate([old_status[kept], status]), np.concatenate([old_confidence[kept], confidence])
+    # First the status: a kill in between must not leave predictions that look confirmed.
+    write_status(joints_txt, names, skeleton, status, confidence)
+    write_atomically(joints_txt, "".join(lines + joints_lines(annotations, image_dir)))

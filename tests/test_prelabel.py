@@ -1,0 +1,113 @@
+"""Labels that a model predicts: what is written, what is left alone, and what to label next."""
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+import pose
+from pose.labels.next_to_label import in_box, most_useful
+from pose.labels.prelabel import prelabel
+from pose.labels.status import CONFIRMED, PREDICTED, read_status, status_file, write_status
+
+LINE = " ".join(f"{k} {2 * k}" for k in range(1, 21))
+
+
+class Still:
+    """A predictor that finds everybody at the same place, and nobody in dark images."""
+
+    skeleton = pose.KINECT20
+
+    def predict(self, images):
+        images = images if isinstance(images, list) else [images]
+        bright = [path for path in images if pose.read_image(path).mean() > 10]
+        landmarks = np.arange(40.0).reshape(20, 2) + 1
+        return [
+            pose.Prediction(landmarks, np.full(20, 0.5, np.float32), np.zeros(2), 1.0, str(path)) for path in bright
+        ]
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """Three images, of which c.png is dark."""
+    monkeypatch.setattr("pose.labels.prelabel.Predictor", Still)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, grey in (("a.png", 100), ("b.png", 200), ("c.png", 0)):
+        cv2.imwrite(str(folder / name), np.full((100, 100, 3), grey, np.uint8))
+    return folder
+
+
+def test_what_is_predicted_is_written_and_not_yet_trained_on(images, capsys):
+    joints_txt = images.with_name("joints.txt")
+    assert len(prelabel(images, joints_txt, Still())) == 2
+    assert "2 images predicted, 1 in which nobody was found, 0 left alone" in capsys.readouterr().out
+    annotations = pose.read_annotations(joints_txt, images, predicted=True)
+    assert [os.path.basename(path) for path in annotations] == ["a.png", "b.png"]
+    status, confidence = read_status(joints_txt, ["a.png", "b.png"], pose.KINECT20)
+    assert (status == PREDICTED).all()
+    assert (confidence == 0.5).all()
+    with pytest.raises(pose.PoseError, match="not one of its 2 images is confirmed"):
+        pose.read_annotations(joints_txt, images)
+
+
+def test_what_somebody_labelled_is_left_as_it_is(images):
+    joints_txt = images.with_name("joints.txt")
+    joints_txt.write_text(f"# mine\nb.png {LINE}")
+    prelabel(images, joints_txt, Still())
+    lines = joints_txt.read_text().splitlines()
+    assert lines[:2] == ["# mine", f"b.png {LINE}"]
+    assert [line.split()[0] for line in lines[2:]] == ["a.png"]
+    status, _ = read_status(joints_txt, ["a.png", "b.png"], pose.KINECT20)
+    assert (status.min(axis=1).tolist(), status.max(axis=1).tolist()) == ([PREDICTED, CONFIRMED],) * 2
+
+
+def test_a_second_model_replaces_what_was_only_predicted(images):
+    joints_txt = images.with_name("joints.txt")
+    joints_txt.write_text(f"a.png {LINE}\nb.png {LINE}\na.png#2 {LINE}\n")
+    status = np.full((3, 20), PREDICTED)
+    status[1] = CONFIRMED
+    write_status(joints_txt, ["a.png", "b.png", "a.png#2"], pose.KINECT20, status, np.full((3, 20), 0.1))
+    prelabel(images, joints_txt, Still())
+    annotations = pose.read_annotations(joints_txt, predicted=True)
+    assert annotations.paths == ["b.png", "a.png"]
+    assert annotations["a.png"][0] == (1, 2)
+    assert "0.100" not in status_file(joints_txt).read_text()
+
+
+def test_what_goes_wrong_is_said(images):
+    joints_txt = images.with_name("joints.txt")
+    (images / "a.png").write_bytes(b"no image")
+    with pytest.warns(UserWarning, match=r"1 images could not be read: \S+a.png"):
+        prelabel(images, joints_txt, Still())
+    with pytest.raises(pose.PoseError, match=r"nobody was found in any of the 1 images"):
+        prelabel(images, joints_txt.with_name("other.txt"), Still(), images=[images / "c.png"])
+    with pytest.raises(pose.PoseError, match="people is 1, or more with the model 'mediapipe'"):
+        prelabel(images, joints_txt, Still(), people=2)
+    joints_txt.write_text("b.png 1 2 3\n")
+    with pytest.raises(pose.AnnotationError, match="3 numbers"):
+        prelabel(images, joints_txt, Still())
+
+
+def test_next_are_unsure_images_with_new_poses():
+    low, high = np.zeros((2, 2)), np.array([[0.0, 0.0], [1.0, 0.0]])
+    poses = np.array([low, high, low, high])
+    unsure = np.array([0.5, 0.9, 0.6, 0.8])
+    assert most_useful(unsure, poses, poses[:0], 2) == [1, 2]  # the least sure, then the other pose
+    assert most_useful(unsure, poses, high[None], 1) == [2]  # that pose is labelled
+    assert sorted(most_useful(unsure, poses, poses, 9)) == [0, 1, 2, 3]
+
+
+def test_a_pose_does_not_depend_on_where_and_how_large_the_person_is():
+    pose_px = np.array([[0.0, 0.0], [4.0, 8.0], [np.nan, np.nan]])
+    both = in_box(np.array([pose_px, 3 * pose_px + 100]))
+    np.testing.assert_allclose(both[0], [[-0.25, -0.5], [0.25, 0.5], [np.nan, np.nan]])
+    np.testing.assert_allclose(both[1], both[0])
+
+
+def test_confirmed_images_are_not_proposed_again(images):
+    joints_txt = images.with_name("joints.txt")
+    joints_txt.write_text(f"a.png {LINE}\n")
+    (images / "c.png").unlink()
+    assert pose.next_to_label(Still(), images, joints_txt) == [str(images / "b.png")]
