@@ -19,8 +19,11 @@ class Still:
 
     skeleton = pose.KINECT20
 
-    def predict(self, images):
-        images = images if isinstance(images, list) else [images]
+    def __init__(self):
+        self.boxes = {}
+
+    def predict(self, images, boxes=None):
+        self.boxes |= {os.path.basename(path): boxes for path in images}
         bright = [path for path in images if pose.read_image(path).mean() > 10]
         landmarks = np.arange(40.0).reshape(20, 2) + 1
         return [
@@ -69,9 +72,12 @@ def test_a_second_model_replaces_what_was_only_predicted(images):
     status = np.full((3, 20), PREDICTED)
     status[1] = CONFIRMED
     write_status(joints_txt, ["a.png", "b.png", "a.png#2"], pose.KINECT20, status, np.full((3, 20), 0.1))
-    prelabel(images, joints_txt, Still())
+    predictor = Still()
+    prelabel(images, joints_txt, predictor)
     annotations = pose.read_annotations(joints_txt, predicted=True)
     assert annotations.paths == ["b.png", "a.png"]
+    assert predictor.boxes["c.png"] is None
+    np.testing.assert_array_equal(predictor.boxes["a.png"], [[1, 2, 20, 40]])  # where the first one found the person
     assert annotations["a.png"][0] == (1, 2)
     assert "0.100" not in status_file(joints_txt).read_text()
 

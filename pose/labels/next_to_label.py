@@ -4,40 +4,30 @@ import numpy as np
 
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale
 from pose.images import list_images
-from pose.labels.prelabel import read_confirmed
+from pose.labels.prelabel import predict_people, read_labels
 from pose.people import image_file
-from pose.runtime.progress import progress_bar
-
-BATCH = 64  # images between two updates of the progress bar
 
 
 def next_to_label(predictor, image_dir, joints_txt, count=20):
     """The images in a folder that a person should label next, as a list of paths, the most useful first.
 
     predictor: a `Predictor` with the model trained so far.
-    joints_txt: what is labelled already; the images confirmed there are not proposed again.
+    joints_txt: what is labelled already; the images confirmed there are not proposed again, and in others the model
+        looks where the file has the person.
     An image is useful if the model is unsure of its joints, and if the person's pose is unlike those labelled and those
     proposed before it: each time the image with the largest product of the two is taken.
     Raises DataError for a folder without images, and whatever `Predictor.predict` raises.
     """
-    labelled = read_confirmed(joints_txt, image_dir, predictor.skeleton)
-    done = {image_file(path) for path in labelled}
-    paths = [str(path) for path in list_images(str(image_dir)) if str(path) not in done]
-    landmarks, confidence = _predict(predictor, paths)
-    unsure = 1 - confidence.mean(axis=1)
-    return [paths[row] for row in most_useful(unsure, in_box(landmarks), in_box(labelled.landmarks), count)]
-
-
-def _predict(predictor, paths):
-    """Landmarks (N, K, 2) in image px, and confidence (N, K)."""
-    predictions = []
-    with progress_bar(len(paths), "predict", "images") as bar:
-        for start in range(0, len(paths), BATCH):
-            predictions += predictor.predict(paths[start : start + BATCH])
-            bar.update(len(predictions) - bar.n)
-    joints = len(predictor.skeleton)
-    landmarks = np.array([prediction.landmarks for prediction in predictions]).reshape(-1, joints, 2)
-    return landmarks, np.array([prediction.confidence for prediction in predictions]).reshape(-1, joints)
+    labels, confirmed = read_labels(joints_txt, image_dir, predictor.skeleton)
+    done = {image_file(path) for path in labels.select(confirmed)}
+    todo = [str(path) for path in list_images(str(image_dir)) if str(path) not in done]
+    people = predict_people(predictor, todo, labels)
+    if not people:
+        return []
+    unsure = np.array([1 - person.confidence.mean() for person in people.values()])
+    poses = in_box(np.array([person.landmarks for person in people.values()]))
+    rows = most_useful(unsure, poses, in_box(labels.landmarks[confirmed]), count)
+    return [list(people)[row] for row in rows]
 
 
 def in_box(landmarks):

@@ -32,18 +32,24 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     joints_txt: is made, or added to. Images with a line that somebody has confirmed are left alone; lines that were
         only predicted are replaced. In joints.status.csv each joint gets the status "predicted" and its confidence.
     model: "mediapipe" (its files are downloaded once; needs the package openvino), "pretrained" for the network that
-        comes with this package, or a `Predictor`, an hourglass or the path of its checkpoint.
+        comes with this package, or a `Predictor`, an hourglass or the path of its checkpoint. All but "mediapipe" look
+        where the joints file has the person already, so let "mediapipe" go first if people are small in the images.
     people: how many people in an image at most; more than one with "mediapipe" only.
     images: paths of the images to look at; by default all in the folder and its sub-folders.
     Prints how many images it predicted. Returns the predicted `Annotations`.
     Raises DataError if nobody is found in any image, AnnotationError if the joints file has faults, and whatever the
     model's files raise.
     """
-    find, skeleton = _finder(model, people)
+    model = _model(model, people)
+    skeleton = getattr(model, "skeleton", KINECT20)
     files = [str(path) for path in (list_images(str(image_dir)) if images is None else images)]
-    confirmed = {image_file(path) for path in read_confirmed(joints_txt, image_dir, skeleton)}
-    todo = [file for file in files if file not in confirmed]
-    found = _find_in(find, todo)
+    labels, confirmed = read_labels(joints_txt, image_dir, skeleton)
+    done = {image_file(path) for path in labels.select(confirmed)}
+    todo = [file for file in files if file not in done]
+    if isinstance(model, ReadyMade):
+        found = _find_in(lambda file: model.predict(file)[:people], todo)
+    else:
+        found = predict_people(model, todo, labels)
     count = len({image_file(path) for path in found})
     print(
         f"{joints_txt}: {count} images predicted, {len(todo) - count} in which nobody was found, "
@@ -60,16 +66,15 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     return annotations
 
 
-def _finder(model, people):
-    """A function from a path to the people in it, with `landmarks` and `confidence`; and their skeleton."""
+def _model(model, people):
+    """The `ReadyMade` or the `Predictor` that is meant."""
     if people < 1 or (people > 1 and model != READY_MADE):
         raise DataError(f"people is 1, or more with the model {READY_MADE!r}, not {people!r} with {model!r:.60}")
     if isinstance(model, str) and model == READY_MADE:
-        ready = ReadyMade(fetch_models(), SOMEBODY if people == 1 else ANYBODY)
-        return lambda path: ready.predict(path)[:people], KINECT20
-    if not isinstance(model, Predictor):
-        model = Predictor(pretrained() if isinstance(model, str) and model == SHIPPED else model)
-    return model.predict, model.skeleton
+        return ReadyMade(fetch_models(), SOMEBODY if people == 1 else ANYBODY)
+    if isinstance(model, Predictor):
+        return model
+    return Predictor(pretrained() if isinstance(model, str) and model == SHIPPED else model)
 
 
 def _find_in(find, files):
@@ -89,14 +94,29 @@ def _find_in(find, files):
     return found
 
 
-def read_confirmed(joints_txt, image_dir, skeleton):
-    """The `Annotations` of a joints file that are not merely predicted; empty if there is none, or no file."""
+def read_labels(joints_txt, image_dir, skeleton):
+    """All `Annotations` of a joints file, and (M,) bool which are confirmed; both empty if there is no file."""
     if not Path(joints_txt).exists():
-        return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton)
+        return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton), np.zeros(0, bool)
     table, (status, _) = _read(joints_txt, skeleton)
-    rows = np.flatnonzero((status != PREDICTED).all(axis=1))
-    paths = [os.path.join(image_dir, table.names[row]) for row in rows]
-    return Annotations(paths, table.landmarks[rows], skeleton=skeleton)
+    paths = [os.path.join(image_dir, name) for name in table.names]
+    return Annotations(paths, table.landmarks, skeleton=skeleton), (status != PREDICTED).all(axis=1)
+
+
+def predict_people(predictor, files, labels):
+    """{file: `Prediction`}. Where the `Annotations` have the person in a file, it looks there; else at the whole image.
+
+    Warns of files that cannot be read, and leaves them out.
+    """
+    low, high = (extreme(labels.landmarks, axis=1) for extreme in (np.fmin.reduce, np.fmax.reduce))
+    boxes = {
+        path: box for path, box in zip(labels.paths, np.hstack([low, high]), strict=True) if (box[2:] > box[:2]).all()
+    }
+
+    def find(file):
+        return predictor.predict([file], [boxes[file]] if file in boxes else None)
+
+    return _find_in(find, files)
 
 
 def _read(joints_txt, skeleton):
