@@ -4,9 +4,9 @@
     python benchmarks/labelling.py lsp --data data/lsp --start WITHOUT_LSP --out runs/labelling
 
 A joint needs no correction if it is nearer than 0.1 torsos to its label; people who are not trained on are tested.
-First the models that need no labels: MediaPipe's on the labelled box, and the weights to start from. Then hourglasses
-trained for half a minute (see time_to_accuracy.py) on 20, 50, 100 and 200 labels: added at random, or as `next_to_label`
-chooses them with the hourglass of the labels before. What has a line in OUT/SET.csv is not repeated.
+First, on photographs, the models that need no labels: MediaPipe's on the labelled box, and the weights to start from.
+Then hourglasses trained for half a minute (see time_to_accuracy.py) on 20, 50, 100 and 200 labels: added at random, or
+as `next_to_label` chooses them with the hourglass of the labels before. What has a line in OUT/SET.csv is not repeated.
 """
 
 import argparse
@@ -61,8 +61,9 @@ def mediapipe(test):
 def measure(name, people, start, out):
     train_set, test = people
     table = Table(out / f"{name}.csv", name)
-    table.add("MediaPipe", 0, 0, lambda: mediapipe(test))
-    table.add("weights", 0, 0, lambda: correct(replace(CONFIG, start=start).build_model(test.skeleton), test))
+    if name == "lsp":
+        table.add("MediaPipe", 0, 0, lambda: mediapipe(test))
+        table.add("weights", 0, 0, lambda: correct(replace(CONFIG, start=start).build_model(test.skeleton), test))
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
         pool = train_set.select(rng.permutation(len(train_set))[:POOL])
