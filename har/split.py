@@ -36,17 +36,18 @@ class ClipSplit(NamedTuple):
 def split_clips(split):
     """The `ClipSplit` of a `pose.Split`: the people held out from the hourglass are held out here, too.
 
+    Landmarks that a model predicted count like labels, since the recogniser gets no others when it is used.
     If there is no clips.csv next to the joints file, the sample's clips are used; `joints_txt` shows which. Raises
     DataError if the joints are not the sample's either, and what `read_clips` and `divide_clips` raise.
     """
     skeleton = split.train.skeleton
-    annotations = read_annotations(split.joints_txt, split.image_dir, skeleton)
+    annotations = read_annotations(split.joints_txt, split.image_dir, skeleton, predicted=True)
     clips = find_clips(split.joints_txt, annotations, split.image_dir)
     if not clips:
         if skeleton.names != KINECT20.names:
             raise DataError(f"{split.joints_txt.with_name('clips.csv')} is missing, and the sample has other joints")
         return split_clips(_sample())
-    train, valid = divide_clips(clips, annotations, split.valid)
+    train, valid = divide_clips(clips, annotations, split.train, split.valid)
     joints_3d = read_joints_3d(split.joints_txt, annotations, split.image_dir)
     return ClipSplit(annotations, train, valid, actions_of(clips), joints_3d, split.joints_txt)
 

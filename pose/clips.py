@@ -242,24 +242,26 @@ def find_clips(joints_txt, annotations, image_dir=None):
     return read_clips(clips_csv, annotations, image_dir) if clips_csv.exists() else []
 
 
-def divide_clips(clips, annotations, valid):
-    """(train, valid): the clips divided like the pose split: valid has those whose images are in its validation set.
+def divide_clips(clips, annotations, train, valid):
+    """(train, valid): the clips divided as the pose split is: valid has the subjects of its validation images.
 
-    annotations: those that the clips' rows refer to; valid: the validation `Annotations` of the pose split.
-    The people that the recogniser is tested on are then new to the hourglass, too.
+    annotations: those that the clips' rows refer to; train, valid: the two `Annotations` of the pose split. They may lack
+    images of the clips. The people that the recogniser is tested on are then new to the hourglass, too.
     Raises DataError if the two name their images differently, or a subject would be on both sides.
     """
-    aside = set(valid.paths)
-    if clips and aside.isdisjoint(annotations.paths):
+    if clips and set(valid.paths).isdisjoint(annotations.paths):
         raise DataError("none of the annotations' images is in valid: read both with the same image folder")
-    in_valid = [annotations.paths[clip.first] in aside for clip in clips]
-    train = [clip for clip, there in zip(clips, in_valid, strict=True) if not there]
-    valid = [clip for clip, there in zip(clips, in_valid, strict=True) if there]
-    both = {clip.subject for clip in train} & {clip.subject for clip in valid}
-    if both or (clips and not (train and valid)):
+    in_train, in_valid = (_subjects_in(clips, annotations, set(part.paths)) for part in (train, valid))
+    sides = {valid: [clip for clip in clips if (clip.subject in in_valid) == valid] for valid in (False, True)}
+    both = in_train & in_valid
+    if both or (clips and not all(sides.values())):
         what = f"{', '.join(sorted(both))} on both sides" if both else "all clips on one side"
         raise DataError(
             f"the split of the images has {what}: they were split without these clips, or the clips cover few of "
             "them; split them again"
         )
-    return train, valid
+    return sides[False], sides[True]
+
+
+def _subjects_in(clips, annotations, paths):
+    return {clip.subject for clip in clips if not paths.isdisjoint(clip.images(annotations))}

@@ -102,22 +102,27 @@ def subjects_of(annotations, clips_csv, image_dir):
     return subjects
 
 
-def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINECT20):
+def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINECT20, predicted=False):
     """Reads a joints file and splits it into (train, valid).
 
     If clips.csv lies next to the joints file the split is by subject, so that validation shows unseen people; otherwise
-    it is by image.
+    it is by image. predicted: as for `read_annotations`.
     """
-    annotations = read_annotations(joints_txt, image_dir, skeleton)
+    annotations = read_annotations(joints_txt, image_dir, skeleton, predicted)
     clips_csv = Path(joints_txt).with_name("clips.csv")
-    groups = subjects_of(annotations, clips_csv, image_dir) if clips_csv.exists() else None
+    groups = None
+    if clips_csv.exists():  # the clips may show images that are left out
+        everything = read_annotations(joints_txt, image_dir, skeleton, predicted=True)
+        subject = dict(zip(everything, subjects_of(everything, clips_csv, image_dir), strict=True))
+        groups = [subject[path] for path in annotations]
     return split_annotations(annotations, groups, valid_share, seed)
 
 
-def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skeleton=KINECT20):
+def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skeleton=KINECT20, predicted=False):
     """`read_and_split`, written to `out_dir` as train.txt, valid.txt and source.json for `load_split`. Returns `Split`.
 
-    skeleton: the joints in the file; the split, and models trained on it, keep it.
+    skeleton: the joints in the file; the split, and models trained on it, keep it. predicted: also the images that a
+    model labelled and nobody has confirmed.
     Raises DataError if `out_dir` contains the user's own joints files, and whatever `read_annotations` and
     `split_annotations` raise.
     """
@@ -137,7 +142,7 @@ def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skele
     write_atomically(source, json.dumps(origin, indent=1))
     for part in parts:
         part.unlink(missing_ok=True)
-    train, valid = read_and_split(joints_txt, image_dir, valid_share, seed, skeleton)
+    train, valid = read_and_split(joints_txt, image_dir, valid_share, seed, skeleton, predicted)
     write_annotations(parts[0], train, image_dir)
     write_annotations(parts[1], valid, image_dir)
     return Split(train, valid, image_dir, joints_txt)
@@ -168,7 +173,7 @@ def load_split(out_dir):
 
 def _name_lines_of(joints_txt, train, valid, image_dir):
     """Lets messages about train and valid name the lines of the original file, where they can be fixed."""
-    whole = read_annotations(joints_txt, skeleton=train.skeleton)
+    whole = read_annotations(joints_txt, skeleton=train.skeleton, predicted=True)
     line_of = dict(zip(whole.paths, whole.lines, strict=True))
     for part in (train, valid):
         names = [relative_name(path, image_dir) for path in part.paths]

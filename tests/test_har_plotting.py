@@ -49,8 +49,8 @@ def test_the_samples_clips_are_read_and_divided_as_its_images(sample):
     annotations, clips = sample
     assert (len(clips), len({clip.action for clip in clips})) == (100, 10)
     subjects = subjects_of(annotations, SAMPLE / "clips.csv", SAMPLE / "images")
-    _, valid = split_annotations(annotations, subjects)
-    train_clips, valid_clips = divide_clips(clips, annotations, valid)
+    train, valid = split_annotations(annotations, subjects)
+    train_clips, valid_clips = divide_clips(clips, annotations, train, valid)
     assert (len(train_clips), len(valid_clips)) == (80, 20)
     assert not {clip.subject for clip in train_clips} & {clip.subject for clip in valid_clips}
     assert find_clips("nowhere/joints.txt", annotations) == []

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import har
 import pose
 from pose.labels.status import CONFIRMED, GUESSED, HIDDEN, PREDICTED, read_status, status_file, write_status
 
@@ -40,6 +41,18 @@ def test_predicted_images_are_left_out_and_said_so(joints_txt, capsys):
     assert "predicted" in [one.kind for one in pose.check_annotations(joints_txt).findings]
 
 
+def test_a_split_takes_confirmed_images_unless_asked(joints_txt, tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in NAMES:
+        (tmp_path / "images" / name).touch()
+    parts = pose.split_dataset(joints_txt, tmp_path / "images", tmp_path / "split", valid_share=0.5)
+    assert len(parts.train) + len(parts.valid) == 2
+    parts = pose.split_dataset(joints_txt, tmp_path / "images", tmp_path / "split", valid_share=0.5, predicted=True)
+    assert len(parts.train) + len(parts.valid) == 3
+    loaded = pose.load_split(tmp_path / "split")
+    assert (loaded.train.source, len(loaded.train)) == (joints_txt, len(parts.train))
+
+
 def test_nothing_confirmed_is_an_error_that_says_what_to_do(joints_txt):
     write_status(joints_txt, NAMES, pose.KINECT20, np.full((3, 20), PREDICTED), np.full((3, 20), 0.5))
     with pytest.raises(pose.PoseError, match=r"not one of its 3 images is confirmed.*Labeller.*predicted=True"):
@@ -60,3 +73,22 @@ def test_a_wrong_line_is_named(joints_txt, line):
     status_file(joints_txt).write_text("image,joint\na.png,head\n")
     with pytest.raises(pose.PoseError, match="its first line must be image,joint,status,confidence"):
         pose.read_annotations(joints_txt)
+
+
+def test_clips_of_unconfirmed_images_follow_their_subject(tmp_path):
+    images, names = tmp_path / "images", [f"{person}{i}.png" for person in "abc" for i in range(4)]
+    images.mkdir()
+    for name in names:
+        (images / name).touch()
+    (tmp_path / "joints.txt").write_text("\n".join(f"{name} " + "1 2 3 4 " * 10 for name in names))
+    status = np.full((12, 20), PREDICTED)
+    status[::4] = CONFIRMED  # the first image of each person
+    write_status(tmp_path / "joints.txt", names, pose.KINECT20, status, np.full((12, 20), 0.5))
+    rows = [f"{person},{person},walk,{person}0.png,{person}3.png" for person in "abc"]
+    (tmp_path / "clips.csv").write_text("\n".join(["clip,subject,action,first_image,last_image", *rows]))
+    split = pose.split_dataset(tmp_path / "joints.txt", images, tmp_path / "split", valid_share=0.4)
+    assert (len(split.train), len(split.valid)) == (1, 2)
+    data = har.split_clips(split)
+    assert (len(data.train), len(data.valid)) == (1, 2)
+    assert {clip.subject + "0.png" for clip in data.valid} == {path[-6:] for path in split.valid.paths}
+    assert all(len(clip) == 4 for clip in data.train + data.valid)
