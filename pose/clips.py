@@ -245,8 +245,8 @@ def find_clips(joints_txt, annotations, image_dir=None):
 def divide_clips(clips, annotations, train, valid):
     """(train, valid): the clips divided as the pose split is: valid has the subjects of its validation images.
 
-    annotations: those that the clips' rows refer to; train, valid: the two `Annotations` of the pose split. They may lack
-    images of the clips. The people that the recogniser is tested on are then new to the hourglass, too.
+    annotations: those that the clips' rows refer to; train, valid: the two `Annotations` of the pose split, which may
+    lack images of the clips. The people that the recogniser is tested on are then new to the hourglass, too.
     Raises DataError if the two name their images differently, or a subject would be on both sides.
     """
     if clips and set(valid.paths).isdisjoint(annotations.paths):
