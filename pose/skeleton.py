@@ -84,7 +84,12 @@ class Skeleton:
 
     @cached_property
     def torso_indices(self):
-        """`torso` as a pair of indices."""
+        """`torso` as a pair of indices. Raises DataError if they are not among the joints."""
+        if not set(self.torso) <= set(self.names):
+            raise DataError(
+                f"{' and '.join(self.torso)}, whose distance is the unit of PCK, are not among the joints: name two that "
+                f"are, far apart on the body, such as Skeleton(…, torso={self.names[0], self.names[-1]})"
+            )
         return self.index(self.torso[0]), self.index(self.torso[1])
 
 

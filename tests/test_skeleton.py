@@ -37,3 +37,10 @@ def test_the_torso_goes_from_the_left_shoulder_to_the_right_hip():
 def test_an_unknown_joint_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no joint is called 'nose'.*hip_center, spine"):
         KINECT20.index("nose")
+
+
+def test_joints_without_a_torso_are_told_to_name_one():
+    tail = Skeleton(("nose", "tail", "paw"), limbs=())
+    with pytest.raises(ValueError, match=r"left_shoulder and right_hip, .* torso=\('nose', 'paw'\)"):
+        _ = tail.torso_indices
+    assert Skeleton(("nose", "tail"), limbs=(), torso=("nose", "tail")).torso_indices == (0, 1)
