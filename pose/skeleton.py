@@ -87,8 +87,8 @@ class Skeleton:
         """`torso` as a pair of indices. Raises DataError if they are not among the joints."""
         if not set(self.torso) <= set(self.names):
             raise DataError(
-                f"{' and '.join(self.torso)}, whose distance is the unit of PCK, are not among the joints: name two that "
-                f"are, far apart on the body, such as Skeleton(…, torso={self.names[0], self.names[-1]})"
+                f"{' and '.join(self.torso)}, whose distance is the unit of PCK, are not among the joints: name two "
+                f"that are, far apart on the body, such as Skeleton(…, torso={self.names[0], self.names[-1]})"
             )
         return self.index(self.torso[0]), self.index(self.torso[1])
 
