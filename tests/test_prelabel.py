@@ -66,6 +66,14 @@ def test_what_somebody_labelled_is_left_as_it_is(images):
     assert (status.min(axis=1).tolist(), status.max(axis=1).tolist()) == ([PREDICTED, CONFIRMED],) * 2
 
 
+def test_a_folder_may_be_written_in_different_ways(images, monkeypatch):
+    monkeypatch.chdir(images.parent)
+    (images.parent / "joints.txt").write_text(f"a.png {LINE}\n")
+    prelabel("./images/", "joints.txt", Still(), images=[images / "a.png", "images/b.png"])
+    assert pose.read_annotations("joints.txt", "images", predicted=True).paths == ["images/a.png", "images/b.png"]
+    assert pose.next_to_label(Still(), images.parent / "images/../images", "joints.txt")[0].endswith("b.png")
+
+
 def test_a_second_model_replaces_what_was_only_predicted(images):
     joints_txt = images.with_name("joints.txt")
     joints_txt.write_text(f"a.png {LINE}\nb.png {LINE}\na.png#2 {LINE}\n")
@@ -87,7 +95,7 @@ def test_what_goes_wrong_is_said(images):
     (images / "a.png").write_bytes(b"no image")
     with pytest.warns(UserWarning, match=r"1 images could not be read: \S+a.png"):
         prelabel(images, joints_txt, Still())
-    with pytest.raises(pose.PoseError, match=r"nobody was found in any of the 1 images"):
+    with pytest.raises(pose.PoseError, match=r"nobody was found in 1 images"):
         prelabel(images, joints_txt.with_name("other.txt"), Still(), images=[images / "c.png"])
     with pytest.raises(pose.PoseError, match="people is 1, or more with the model 'mediapipe'"):
         prelabel(images, joints_txt, Still(), people=2)

@@ -3,8 +3,7 @@
 import numpy as np
 
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale
-from pose.images import list_images
-from pose.labels.prelabel import predict_people, read_labels
+from pose.labels.prelabel import image_files, predict_people, read_labels
 from pose.people import image_file
 
 
@@ -20,7 +19,7 @@ def next_to_label(predictor, image_dir, joints_txt, count=20):
     """
     labels, confirmed = read_labels(joints_txt, image_dir, predictor.skeleton)
     done = {image_file(path) for path in labels.select(confirmed)}
-    todo = [str(path) for path in list_images(str(image_dir)) if str(path) not in done]
+    todo = [path for path in image_files(image_dir) if path not in done]
     people = predict_people(predictor, todo, labels)
     if not people:
         return []

@@ -42,7 +42,7 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     """
     model = _model(model, people)
     skeleton = getattr(model, "skeleton", KINECT20)
-    files = [str(path) for path in (list_images(str(image_dir)) if images is None else images)]
+    files = image_files(image_dir, images)
     labels, confirmed = read_labels(joints_txt, image_dir, skeleton)
     done = {image_file(path) for path in labels.select(confirmed)}
     todo = [file for file in files if file not in done]
@@ -55,15 +55,19 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
         f"{joints_txt}: {count} images predicted, {len(todo) - count} in which nobody was found, "
         f"{len(files) - len(todo)} left alone because they are confirmed"
     )
-    if not found:
-        if not todo:
-            return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton)
-        raise DataError(
-            f"nobody was found in any of the {len(todo)} images of {image_dir}; label them with pose.Labeller"
-        )
-    annotations = Annotations(list(found), [person.landmarks for person in found.values()], skeleton=skeleton)
-    add_predicted(joints_txt, image_dir, annotations, np.stack([person.confidence for person in found.values()]))
+    if todo and not found:
+        raise DataError(f"nobody was found in {len(todo)} images of {image_dir}; label them with pose.Labeller")
+    landmarks = np.array([person.landmarks for person in found.values()]).reshape(-1, len(skeleton), 2)
+    annotations = Annotations(list(found), landmarks, skeleton=skeleton)
+    if found:
+        add_predicted(joints_txt, image_dir, annotations, np.stack([person.confidence for person in found.values()]))
     return annotations
+
+
+def image_files(image_dir, images=None):
+    """The paths of images in a folder, all written alike, so that they can be compared with those of its labels."""
+    images = list_images(str(image_dir)) if images is None else images
+    return [os.path.join(image_dir, relative_name(file, image_dir)) for file in images]
 
 
 def _model(model, people):
