@@ -45,7 +45,10 @@ def images(tmp_path, monkeypatch):
 def test_what_is_predicted_is_written_and_not_yet_trained_on(images, capsys):
     joints_txt = images.with_name("joints.txt")
     assert len(prelabel(images, joints_txt, Still())) == 2
-    assert "2 images predicted, 1 in which nobody was found, 0 left alone" in capsys.readouterr().out
+    assert (
+        "2 images predicted, 1 in which nobody was found, 0 left alone because somebody has labelled them"
+        in capsys.readouterr().out
+    )
     annotations = pose.read_annotations(joints_txt, images, predicted=True)
     assert [os.path.basename(path) for path in annotations] == ["a.png", "b.png"]
     status, confidence = read_status(joints_txt, ["a.png", "b.png"], pose.KINECT20)
@@ -64,6 +67,17 @@ def test_what_somebody_labelled_is_left_as_it_is(images):
     assert [line.split()[0] for line in lines[2:]] == ["a.png"]
     status, _ = read_status(joints_txt, ["a.png", "b.png"], pose.KINECT20)
     assert (status.min(axis=1).tolist(), status.max(axis=1).tolist()) == ([PREDICTED, CONFIRMED],) * 2
+
+
+def test_an_image_that_somebody_has_begun_is_left_alone(images):
+    joints_txt = images.with_name("joints.txt")
+    joints_txt.write_text(f"a.png {LINE}\n")
+    status = np.full((1, 20), PREDICTED)
+    status[0, 7] = CONFIRMED
+    write_status(joints_txt, ["a.png"], pose.KINECT20, status, np.full((1, 20), 0.1))
+    prelabel(images, joints_txt, Still())
+    assert joints_txt.read_text().splitlines()[0] == f"a.png {LINE}"
+    assert read_status(joints_txt, ["a.png"], pose.KINECT20)[0].tolist() == status.tolist()
 
 
 def test_a_folder_may_be_written_in_different_ways(images, monkeypatch):

@@ -11,21 +11,21 @@ def next_to_label(predictor, image_dir, joints_txt, count=20):
     """The images in a folder that a person should label next, as a list of paths, the most useful first.
 
     predictor: a `Predictor` with the model trained so far.
-    joints_txt: what is labelled already; the images confirmed there are not proposed again, and in others the model
-        looks where the file has the person.
+    joints_txt: what is labelled already; images in which a person has labelled a joint are not proposed again, and in
+        others the model looks where the file has the person.
     An image is useful if the model is unsure of its joints, and if the person's pose is unlike those labelled and those
     proposed before it: each time the image with the largest product of the two is taken.
     Raises DataError for a folder without images, and whatever `Predictor.predict` raises.
     """
-    labels, confirmed = read_labels(joints_txt, image_dir, predictor.skeleton)
-    done = {image_file(path) for path in labels.select(confirmed)}
+    labels, begun = read_labels(joints_txt, image_dir, predictor.skeleton)
+    done = {image_file(path) for path in labels.select(begun)}
     todo = [path for path in image_files(image_dir) if path not in done]
     people = predict_people(predictor, todo, labels)
     if not people:
         return []
     unsure = np.array([1 - person.confidence.mean() for person in people.values()])
     poses = in_box(np.array([person.landmarks for person in people.values()]))
-    rows = most_useful(unsure, poses, in_box(labels.landmarks[confirmed]), count)
+    rows = most_useful(unsure, poses, in_box(labels.landmarks[begun]), count)
     return [list(people)[row] for row in rows]
 
 

@@ -29,8 +29,8 @@ ANYBODY = 0.5  # least score where several people are looked for
 def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     """Predicts the landmarks in a folder of images and writes them to a joints file, to be confirmed by a person.
 
-    joints_txt: is made, or added to. Images with a line that somebody has confirmed are left alone; lines that were
-        only predicted are replaced. In joints.status.csv each joint gets the status "predicted" and its confidence.
+    joints_txt: is made, or added to. Images in which somebody has confirmed a joint are left alone; lines that were only
+        predicted are replaced. In joints.status.csv each joint gets the status "predicted" and its confidence.
     model: "mediapipe" (its files are downloaded once; needs the package openvino), "pretrained" for the network that
         comes with this package, or a `Predictor`, an hourglass or the path of its checkpoint. All but "mediapipe" look
         where the joints file has the person already, so let "mediapipe" go first if people are small in the images.
@@ -43,8 +43,8 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     model = _model(model, people)
     skeleton = getattr(model, "skeleton", KINECT20)
     files = image_files(image_dir, images)
-    labels, confirmed = read_labels(joints_txt, image_dir, skeleton)
-    done = {image_file(path) for path in labels.select(confirmed)}
+    labels, begun = read_labels(joints_txt, image_dir, skeleton)
+    done = {image_file(path) for path in labels.select(begun)}
     todo = [file for file in files if file not in done]
     if isinstance(model, ReadyMade):
         found = _find_in(lambda file: model.predict(file)[:people], todo)
@@ -53,7 +53,7 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     count = len({image_file(path) for path in found})
     print(
         f"{joints_txt}: {count} images predicted, {len(todo) - count} in which nobody was found, "
-        f"{len(files) - len(todo)} left alone because they are confirmed"
+        f"{len(files) - len(todo)} left alone because somebody has labelled them"
     )
     if todo and not found:
         raise DataError(f"nobody was found in {len(todo)} images of {image_dir}; label them with pose.Labeller")
@@ -99,12 +99,12 @@ def _find_in(find, files):
 
 
 def read_labels(joints_txt, image_dir, skeleton):
-    """All `Annotations` of a joints file, and (M,) bool which are confirmed; both empty if there is no file."""
+    """All `Annotations` of a joints file, and (M,) bool in which a person has labelled a joint; empty without a file."""
     if not Path(joints_txt).exists():
         return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton), np.zeros(0, bool)
     table, (status, _) = _read(joints_txt, skeleton)
     paths = [os.path.join(image_dir, name) for name in table.names]
-    return Annotations(paths, table.landmarks, skeleton=skeleton), (status != PREDICTED).all(axis=1)
+    return Annotations(paths, table.landmarks, skeleton=skeleton), (status != PREDICTED).any(axis=1)
 
 
 def predict_people(predictor, files, labels):
