@@ -29,8 +29,8 @@ ANYBODY = 0.5  # least score where several people are looked for
 def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     """Predicts the landmarks in a folder of images and writes them to a joints file, to be confirmed by a person.
 
-    joints_txt: is made, or added to. Images in which somebody has confirmed a joint are left alone; lines that were only
-        predicted are replaced. In joints.status.csv each joint gets the status "predicted" and its confidence.
+    joints_txt: is made, or added to. Images in which somebody has confirmed a joint are left alone; lines that were
+        only predicted are replaced. In joints.status.csv each joint gets the status "predicted" and its confidence.
     model: "mediapipe" (its files are downloaded once; needs the package openvino), "pretrained" for the network that
         comes with this package, or a `Predictor`, an hourglass or the path of its checkpoint. All but "mediapipe" look
         where the joints file has the person already, so let "mediapipe" go first if people are small in the images.
@@ -99,7 +99,7 @@ def _find_in(find, files):
 
 
 def read_labels(joints_txt, image_dir, skeleton):
-    """All `Annotations` of a joints file, and (M,) bool in which a person has labelled a joint; empty without a file."""
+    """All `Annotations` of a joints file, none without a file, and (M,) bool in which a person has labelled a joint."""
     if not Path(joints_txt).exists():
         return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton), np.zeros(0, bool)
     table, (status, _) = _read(joints_txt, skeleton)
