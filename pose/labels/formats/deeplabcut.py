@@ -75,7 +75,9 @@ def _checked(columns, path):
     if not {"scorer", "bodyparts", "coords"} <= set(columns):
         raise DataError(f"{path}: does not begin with the rows scorer, bodyparts and coords; is it DeepLabCut's file?")
     joints, coords = columns["bodyparts"], columns["coords"]
-    columns = list(zip(columns.get("individuals", [""] * len(joints)), joints, coords, strict=True))
+    individuals = columns.get("individuals", [""] * len(joints))
+    with malformed(path, "its header", "DeepLabCut"):
+        columns = list(zip(individuals, joints, coords, strict=True))
     for individual, joint, _ in columns:
         if not {(individual, joint, "x"), (individual, joint, "y")} <= set(columns):
             raise DataError(f"{path}: {individual} {joint} lacks the column x or y; export the file again")

@@ -46,7 +46,7 @@ def read_label_studio(path, image_dir=None, skeleton=KINECT20, mapping=None):
 
 def _data_key(task, point):
     """Under which key the task has its image: that of the labelled object, or the only one."""
-    return point["to_name"] if point["to_name"] in task["data"] else next(iter(task["data"]))
+    return point["to_name"] if point["to_name"] in task["data"] else list(task["data"])[0]  # noqa: RUF015 (an IndexError if there is none)
 
 
 def _image(address):

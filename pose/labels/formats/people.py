@@ -108,8 +108,8 @@ def _own_skeleton(labels, mapping):
     names = {name: mapping.get(name, spelled(name)) for name in labels.joints if mapping.get(name, name) is not None}
     if len(set(names.values())) < len(names):  # two differ in their spelling only
         names = {name: mapping.get(name, name) for name in names}
-    limbs = tuple((names[a], names[b]) for a, b in labels.limbs if a in names and b in names)
-    return Skeleton(tuple(names.values()), limbs), names
+    limbs = dict.fromkeys((names[a], names[b]) for a, b in labels.limbs if a in names and b in names)
+    return Skeleton(tuple(names.values()), tuple(limbs)), names
 
 
 def _absent_images(labels, image_dir):
@@ -138,7 +138,7 @@ def _absent_images(labels, image_dir):
 def _check_names(labels):
     """Raises DataError for a name that leads out of the image folder, or is none."""
     for image in {person.image for person in labels.people}:
-        if not image.strip() or leaves_folder(image) or "\0" in image:
+        if not image.strip(" .") or leaves_folder(image) or "\0" in image:
             raise DataError(
                 f"{labels.path}: {image!r} is not an image's name relative to the image folder; correct it in the file"
             )

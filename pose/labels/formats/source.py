@@ -5,10 +5,12 @@ import json
 import re
 from contextlib import contextmanager
 from pathlib import PurePosixPath
+from xml.etree.ElementTree import ParseError
 
 from pose.runtime.errors import DataError, PoseError
 from pose.runtime.files import read_bytes
 
+_OF_CONTENT = (LookupError, TypeError, ValueError, AttributeError, OverflowError, csv.Error, ParseError)
 FRAME_NAME = "{video}/frame_{frame:06d}.jpg"
 
 
@@ -19,7 +21,7 @@ def malformed(path, place, tool):
         yield
     except PoseError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, csv.Error) as error:
+    except _OF_CONTENT as error:
         raise DataError(
             f"{path}, {place}: is not as {tool} writes it ({type(error).__name__}: {error!s:.100}); export the labels "
             "again, or correct this place"

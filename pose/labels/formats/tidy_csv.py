@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose.annotations import as_annotations
+from pose.annotations import as_annotations, relative_name
 from pose.labels.formats.people import Labels, to_annotations
 from pose.labels.formats.source import malformed
 from pose.people import image_file, person_number
@@ -17,14 +17,16 @@ from pose.skeleton import KINECT20
 COLUMNS = ("frame", "time", "image", "person", "joint", "x", "y", "confidence")
 
 
-def write_csv(path, found, times=None, overwrite=False):
+def write_csv(path, found, times=None, image_dir=None, overwrite=False):
     """Writes landmarks as a table `frame,time,image,person,joint,x,y,confidence`; a cell is empty if it is not known.
 
     found: {image_path: landmarks (K, 2)}, or a list of `Prediction`. times: the time of each frame, s.
+    image_dir: the folder that names are written relative to; without it they are written as they are.
     frame counts images from 0, in their order; person counts from 1; x and y are image px with a pixel's centre at an
     integer, empty for a joint without a place; confidence is that of predictions. A prediction of an array is a frame
     of its own, without an image.
-    Raises ExistsError if the file exists and `overwrite` is false, DataError if there are not as many times as frames.
+    Raises ExistsError if the file exists and `overwrite` is false, DataError if there are not as many times as frames,
+    or an image lies outside `image_dir`.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -41,7 +43,7 @@ def write_csv(path, found, times=None, overwrite=False):
     for image, number, names, landmarks, confidence in people:
         frame = frames[image]
         time = "" if times is None else _cell(times[frame])
-        name = image if isinstance(image, str) else ""
+        name = "" if isinstance(image, int) else relative_name(image, image_dir) if image_dir else image
         for joint, (x, y), sure in zip(names, landmarks, confidence, strict=True):
             writer.writerow([frame, time, name, number, joint, _cell(x), _cell(y), _cell(sure)])
     write_atomically(path, text.getvalue())
