@@ -21,8 +21,10 @@ CVAT = """<?xml version="1.0"?>
 <annotations><version>1.1</version>
  <meta><task><labels>
   <label><name>person</name><type>skeleton</type>
-   <svg>&lt;line data-node-from="1" data-node-to="2"&gt;&lt;/line&gt;&lt;circle data-node-id="1"
-    data-label-name="head"&gt;&lt;/circle&gt;&lt;circle data-node-id="2" data-label-name="left wrist"&gt;&lt;/circle&gt;</svg>
+   <svg>&lt;line data-node-from="1"
+    data-node-to="2"&gt;&lt;/line&gt;&lt;circle data-node-id="1"
+    data-label-name="head"&gt;&lt;/circle&gt;&lt;circle data-node-id="2"
+    data-label-name="left wrist"&gt;&lt;/circle&gt;</svg>
   </label></labels></task></meta>
  <image id="0" name="a.jpg" width="64" height="48">
   <skeleton label="person">

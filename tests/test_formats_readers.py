@@ -184,7 +184,7 @@ def test_no_name_leads_out_of_the_image_folder(tmp_path, name):
     content = {**samples.COCO, "images": [{"id": 7, "file_name": name}]}
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match="relative to the image folder|leads out of"):
+    with pytest.raises(DataError, match=r"relative to the image folder|leads out of"):
         pose.read_coco(path, images)
 
 

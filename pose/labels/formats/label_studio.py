@@ -63,8 +63,8 @@ def _persons(regions):
     root = {}
 
     def find(region):
-        while root.setdefault(region, region) != region:
-            region = root[region]
+        while (linked := root.setdefault(region, region)) is not region:  # an id of NaN would not equal itself
+            region = linked
         return region
 
     for relation in regions:
