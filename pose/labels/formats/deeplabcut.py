@@ -33,10 +33,11 @@ def read_deeplabcut(path, image_dir=None, skeleton=KINECT20, mapping=None, frame
     is_h5 = read_bytes(path, "DeepLabCut file").startswith(SIGNATURE)
     columns, images, values = _read_h5(path) if is_h5 else _read_csv(path)
     labels.add_joints([joint for _, joint, _ in columns])
+    individuals = _individuals(columns)
     for image, row in zip(images, values, strict=True):
         image = _image(image, path, frame_name)
-        for number, animal in enumerate(_individuals(columns), start=1):
-            joints = _labelled(animal, row, min_confidence, labels.left_out)
+        for number, individual in enumerate(individuals, start=1):
+            joints = _labelled(individual, row, min_confidence, labels.left_out)
             if joints:
                 labels.add(image, joints, number)
     return to_annotations(labels, image_dir, skeleton, mapping)
@@ -47,12 +48,12 @@ def _individuals(columns):
     individuals = {}
     for k, (individual, joint, coord) in enumerate(columns):
         individuals.setdefault(individual, {}).setdefault(joint, {})[coord] = k
-    return individuals.values()
+    return list(individuals.values())
 
 
-def _labelled(animal, row, min_confidence, left_out):
+def _labelled(individual, row, min_confidence, left_out):
     joints = {}
-    for joint, column in animal.items():
+    for joint, column in individual.items():
         x, y = row[column["x"]], row[column["y"]]
         if np.isnan(x) or np.isnan(y):
             continue
