@@ -26,6 +26,19 @@ from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.hourglass import StackedHourglass, hg1, hg2, hg8
 from pose.images import ImageError, read_image
+from pose.labels.formats import (
+    read_coco,
+    read_csv,
+    read_cvat,
+    read_deeplabcut,
+    read_label_studio,
+    read_labelme,
+    read_mpii_json,
+    read_openpose,
+    read_sleap,
+    write_coco,
+    write_csv,
+)
 from pose.labels.frames import extract_frames
 from pose.labels.next_to_label import next_to_label
 from pose.labels.prelabel import prelabel
@@ -48,7 +61,7 @@ from pose.plotting import (
 from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
 from pose.pretrained import pretrained
 from pose.runtime.errors import PoseError
-from pose.skeleton import KINECT20, PENN13, Skeleton
+from pose.skeleton import BODY25, COCO17, KINECT20, LSP14, PENN13, Skeleton
 from pose.split import SAMPLE, Split, load_split, split_annotations, split_dataset
 from pose.training import TrainConfig, fit
 from pose.training.run_folders import compare_runs, latest_run, new_run
@@ -56,8 +69,11 @@ from pose.training.shards import ShardedGeneric, write_shards
 
 __all__ = [
     "ARMS",
+    "BODY25",
     "BOX_MARGIN",
+    "COCO17",
     "KINECT20",
+    "LSP14",
     "MPII16",
     "PENN13",
     "SAMPLE",
@@ -121,8 +137,17 @@ __all__ = [
     "prelabel",
     "pretrained",
     "read_annotations",
+    "read_coco",
+    "read_csv",
+    "read_cvat",
+    "read_deeplabcut",
     "read_frames",
     "read_image",
+    "read_label_studio",
+    "read_labelme",
+    "read_mpii_json",
+    "read_openpose",
+    "read_sleap",
     "save_model",
     "score",
     "split_annotations",
@@ -130,6 +155,8 @@ __all__ = [
     "transform_landmarks",
     "worst_rows",
     "write_annotations",
+    "write_coco",
+    "write_csv",
     "write_predictions",
     "write_shards",
 ]
