@@ -43,7 +43,7 @@ from pose.labels.frames import extract_frames
 from pose.labels.next_to_label import next_to_label
 from pose.labels.prelabel import prelabel
 from pose.loss import heatmap_loss
-from pose.mpii import MPII16, load_mpii_checkpoint
+from pose.mpii import load_mpii_checkpoint
 from pose.plotting import (
     LiveCurves,
     draw_landmarks,
@@ -61,7 +61,7 @@ from pose.plotting import (
 from pose.prediction import Prediction, Predictor, draw_predictions, write_predictions
 from pose.pretrained import pretrained
 from pose.runtime.errors import PoseError
-from pose.skeleton import BODY25, COCO17, KINECT20, LSP14, PENN13, Skeleton
+from pose.skeleton import BODY25, COCO17, KINECT20, LSP14, MPII16, PENN13, Skeleton
 from pose.split import SAMPLE, Split, load_split, split_annotations, split_dataset
 from pose.training import TrainConfig, fit
 from pose.training.run_folders import compare_runs, latest_run, new_run

@@ -11,23 +11,8 @@ import torch
 
 from pose.hourglass import StackedHourglass
 from pose.runtime.errors import DataError, FileError, MissingError
-from pose.skeleton import KINECT20, Skeleton
+from pose.skeleton import KINECT20, MPII16
 
-# MPII's 16 joints in MPII order, with the Kinect's names for the joints that both have.
-MPII16 = Skeleton(
-    names=(
-        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
-        "hip_center", "shoulder_center", "upper_neck", "head",
-        "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
-    ),
-    limbs=(
-        ("hip_center", "shoulder_center"), ("shoulder_center", "upper_neck"), ("upper_neck", "head"),
-        ("shoulder_center", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
-        ("shoulder_center", "right_shoulder"), ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
-        ("hip_center", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
-        ("hip_center", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
-    ),
-)  # fmt: skip
 MPII_MEAN = (0.4404, 0.4440, 0.4327)  # of its RGB images; its checkpoints do not divide by a standard deviation
 
 # Scores saved alongside the weights are numpy numbers; allowing these makes such a file loadable and runs no code.

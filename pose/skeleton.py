@@ -1,9 +1,11 @@
 """`Skeleton`: the joints of a body, their left and right counterparts, and the limbs between them."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 
-from pose.runtime.errors import DataError
+from pose.runtime.errors import DataError, MissingError
+from pose.runtime.files import read_bytes
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,22 @@ COCO17 = Skeleton(
     ),
 )  # fmt: skip
 
+# MPII's 16 joints in MPII order, with the Kinect's names for the joints that both have.
+MPII16 = Skeleton(
+    names=(
+        "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle",
+        "hip_center", "shoulder_center", "upper_neck", "head",
+        "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
+    ),
+    limbs=(
+        ("hip_center", "shoulder_center"), ("shoulder_center", "upper_neck"), ("upper_neck", "head"),
+        ("shoulder_center", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
+        ("shoulder_center", "right_shoulder"), ("right_shoulder", "right_elbow"), ("right_elbow", "right_wrist"),
+        ("hip_center", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle"),
+        ("hip_center", "right_hip"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+    ),
+)  # fmt: skip
+
 # The 14 joints of Leeds Sports Pose in its order, with the Kinect's names for its "neck" and "head top"
 # (data/README.md).
 LSP14 = Skeleton(
@@ -206,3 +224,22 @@ BODY25 = Skeleton(
         ("right_ankle", "right_heel"), ("right_ankle", "right_big_toe"), ("right_big_toe", "right_small_toe"),
     ),
 )  # fmt: skip
+
+
+def skeleton_named(name):
+    """The skeleton called that here, such as "COCO17", or that of a JSON file with `names`, `limbs` and `torso`.
+
+    Raises DataError for a damaged file, MissingError if there is neither.
+    """
+    known = {key: value for key, value in globals().items() if isinstance(value, Skeleton)}
+    if name in known:
+        return known[name]
+    if not name.endswith(".json"):
+        raise MissingError(f"no skeleton is called {name!r}; known are {', '.join(known)}, and any JSON file")
+    content = read_bytes(name, "skeleton")
+    try:
+        return Skeleton.of(json.loads(content))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f'{name}: is not a skeleton ({error}); write {{"names": [...], "limbs": [[..., ...]], "torso": [..., ...]}}'
+        ) from None

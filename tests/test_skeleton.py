@@ -2,7 +2,7 @@
 
 import pytest
 
-from pose.skeleton import KINECT20, Skeleton
+from pose.skeleton import KINECT20, Skeleton, skeleton_named
 
 
 def test_kinect_joints_are_in_the_documented_order():
@@ -44,3 +44,15 @@ def test_joints_without_a_torso_are_told_to_name_one():
     with pytest.raises(ValueError, match=r"left_shoulder and right_hip, .* torso=\('nose', 'paw'\)"):
         _ = tail.torso_indices
     assert Skeleton(("nose", "tail"), limbs=(), torso=("nose", "tail")).torso_indices == (0, 1)
+
+
+def test_a_skeleton_is_found_by_name_or_read_from_a_file(tmp_path):
+    assert skeleton_named("COCO17").names[0] == "nose"
+    path = tmp_path / "mouse.json"
+    path.write_text('{"names": ["nose", "tail"], "limbs": [["nose", "tail"]], "torso": ["nose", "tail"]}')
+    assert skeleton_named(str(path)) == Skeleton(("nose", "tail"), (("nose", "tail"),), ("nose", "tail"))
+    path.write_text('{"names": ["nose", "tail"]}')
+    with pytest.raises(ValueError, match=r"mouse.json: is not a skeleton .* write"):
+        skeleton_named(str(path))
+    with pytest.raises(FileNotFoundError, match="no skeleton is called 'MOUSE'; known are KINECT20, "):
+        skeleton_named("MOUSE")

@@ -1,5 +1,6 @@
 """20 joints in another order are refused wherever a model, data or predictions meet."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -7,6 +8,8 @@ import torch
 import har
 import pose
 from pose import KINECT20, Annotations, Generic, Prediction, Predictor, Skeleton, StackedHourglass
+from pose.check.__main__ import main as check
+from pose.training.__main__ import main as train
 
 OTHER = Skeleton(KINECT20.names[::-1], KINECT20.limbs)
 REFUSED = r"the joints hip_center, .*; .* have right_foot"
@@ -76,3 +79,19 @@ def test_landmarks_are_drawn_with_their_own_limbs(reordered, tiny_annotations):
         lines.append([bar.vertices.round(6).tolist() for bar in bars])
     assert len(lines[0]) == len(KINECT20.limbs)
     assert lines[0] == lines[1]
+
+
+def test_both_command_lines_take_another_skeleton(tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    rng, lines = np.random.default_rng(0), []
+    for name in "abcd":
+        cv2.imwrite(str(tmp_path / f"images/{name}.png"), rng.integers(0, 255, (80, 80, 3), np.uint8))
+        lines.append(" ".join([f"{name}.png", *map(str, rng.uniform(10, 70, 34).round(1))]))
+    (tmp_path / "joints.txt").write_text("\n".join(lines))
+    data = ["--joints", str(tmp_path / "joints.txt"), "--images", str(tmp_path / "images")]
+    assert check(data) == 1  # 34 numbers instead of 40
+    check([*data, "--skeleton", "COCO17"])
+    assert "joints.txt: 4 images; 0 errors" in capsys.readouterr().out
+    small = ["--inp-res", "64", "--channels", "16", "--epochs", "1", "--batch-size", "2", "--no-bf16"]
+    train([*data, "--skeleton", "COCO17", "--out", str(tmp_path / "run"), *small])
+    assert pose.load_model(tmp_path / "run/best.safetensors").skeleton == pose.COCO17

@@ -8,6 +8,7 @@ from pathlib import Path
 from pose.annotations import read_annotations
 from pose.runtime import distributed
 from pose.runtime.errors import PoseError
+from pose.skeleton import skeleton_named
 from pose.split import read_and_split
 from pose.training import TrainConfig, fit
 
@@ -27,6 +28,12 @@ def main(argv=None):
         help="validate on these; by default on a fifth of --joints (by person if there is a clips.csv)",
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
+    parser.add_argument(
+        "--skeleton",
+        default="KINECT20",
+        help="KINECT20 (default), COCO17, MPII16, LSP14, BODY25, PENN13, or a JSON file of names, limbs and torso",
+    )
+    parser.add_argument("--predicted", action="store_true", help="also train on what only a model has labelled")
     parser.add_argument("--resume", action="store_true", help="resume the training in --out")
     hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]
     for field in hyperparameters:
@@ -38,10 +45,14 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     config = TrainConfig(**{field.name: getattr(args, field.name) for field in hyperparameters})
+    skeleton = skeleton_named(args.skeleton)
     if args.valid_joints:
-        train, valid = (read_annotations(path, args.images) for path in (args.joints, args.valid_joints))
+        parts = args.joints, args.valid_joints
+        train, valid = (read_annotations(part, args.images, skeleton, args.predicted) for part in parts)
     else:
-        train, valid = read_and_split(args.joints, args.images, seed=config.seed)
+        train, valid = read_and_split(
+            args.joints, args.images, seed=config.seed, skeleton=skeleton, predicted=args.predicted
+        )
     train_data, valid_data = config.build_dataset(train, is_train=True), config.build_dataset(valid, is_train=False)
     history = fit(config.build_model(train.skeleton), train_data, valid_data, config, args.out, args.resume)
     if distributed.rank() == 0:

@@ -6,8 +6,7 @@ from 1, as in MATLAB.
 
 from pose.labels.formats.people import Labels, to_annotations
 from pose.labels.formats.source import malformed, read_json, with_slashes
-from pose.mpii import MPII16
-from pose.skeleton import KINECT20
+from pose.skeleton import KINECT20, MPII16
 
 FIRST_PIXEL = 1
 
