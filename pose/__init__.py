@@ -26,6 +26,7 @@ from pose.geometry import BOX_MARGIN, center_and_scale, crop_matrix, heatmap_to_
 from pose.heatmaps import heatmaps_to_landmarks, landmarks_to_heatmaps
 from pose.hourglass import StackedHourglass, hg1, hg2, hg8
 from pose.images import ImageError, read_image
+from pose.labels.labeller import Labeller
 from pose.loss import heatmap_loss
 from pose.mpii import MPII16, load_mpii_checkpoint
 from pose.plotting import (
@@ -64,6 +65,7 @@ __all__ = [
     "Finding",
     "Generic",
     "ImageError",
+    "Labeller",
     "LiveCurves",
     "PoseError",
     "PoseScores",

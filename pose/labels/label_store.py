@@ -4,6 +4,7 @@ import io
 import os
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from pose.annotations import AnnotationError, relative_name
 from pose.images import list_images
 from pose.joints_file import MAX_COORDINATE, is_number, joints_line, read_table
-from pose.labels.status import CONFIRMED, PREDICTED, read_status, status_file, write_status
+from pose.labels.status import PREDICTED, read_status, status_file, write_status
 from pose.people import image_file, person_key, person_number
 from pose.runtime.errors import DataError, MissingError
 from pose.runtime.files import read_bytes, write_atomically
@@ -43,8 +44,9 @@ class Labels:
     def are_none(self):
         return bool(np.isnan(self.landmarks).all() and (self.status == PREDICTED).all())
 
-    @property
+    @cached_property
     def state(self):
+        """DONE, UNSURE (with predicted joints) or TO_DO."""
         if self.are_none:
             return TO_DO
         return UNSURE if (self.status == PREDICTED).any() else DONE
@@ -95,7 +97,6 @@ class LabelStore:
         return self._labels.get(key) or Labels.none(len(self.skeleton))
 
     def state(self, key):
-        """DONE, UNSURE (with predicted joints) or TO_DO."""
         return self.labels(key).state
 
     def path(self, key):
@@ -119,6 +120,11 @@ class LabelStore:
         number, place = person_number(os.path.join(self.image_dir, key)), self._place(key)
         before = [other for other in self._labels if self._place(other)[0] == place[0] - 1]
         return next((self._labels[other] for other in before if self._place(other)[1] == number), None)
+
+    def least_sure(self):
+        """The key with the least sure predicted joints; None if no joint is predicted."""
+        unsure = [key for key in self.keys if self.state(key) == UNSURE]
+        return min(unsure, key=lambda key: self.labels(key).sureness, default=None)
 
     def read(self):
         """Reads the files, unless they are as they were. Raises AnnotationError with all faults."""
