@@ -171,6 +171,7 @@ class JointLabeller {
       const kept = this.unsaved.get(key); // could not be written before
       Object.assign(this, { base: kept ? kept.base : answer.labels, shown: picture, others: answer.others });
       this.labels = structuredClone(kept ? kept.labels : answer.labels);
+      this.stage.node.style.setProperty("--aspect", picture.width / picture.height);
       this.joint = this.firstJoint();
       this.fit();
       this.refresh();
@@ -301,6 +302,10 @@ class JointLabeller {
     labels.landmarks[joint] = place;
     labels.status[joint] = status;
     labels.confidence[joint] = null;
+  }
+
+  isInside([x, y]) {
+    return x >= -0.5 && y >= -0.5 && x <= this.shown.width - 0.5 && y <= this.shown.height - 0.5;
   }
 
   /** Puts the selected joint at a place in the picture, image px. */
@@ -446,7 +451,7 @@ class JointLabeller {
   /** Takes the joint under the pointer, or puts the selected one there if it is not placed. */
   grab(place, near) {
     const taken = this.jointAt(place, near);
-    if (taken === null && !this.isOpen(this.joint)) return;
+    if (taken === null && !(this.isOpen(this.joint) && this.isInside(toImage(this.view, place)))) return;
     this.grabbed = { isNew: taken === null, offset: [0, 0], start: place };
     if (taken === null) {
       this.edit(() => this.place(toImage(this.view, place)));

@@ -53,7 +53,7 @@ class Labeller:
         return {"skeleton": skeleton_message(self.skeleton), "file": self.store.joints_txt.name} | self._set(message)
 
     def _set(self, message):
-        """The state of everything that there is to label, by first letters, and the keys where the browser lacks some."""
+        """The first letters of the states of everything to label, and the keys if the browser lacks some."""
         keys = {"keys": self.store.keys} if message["count"] != len(self.store.keys) else {}
         return keys | {"states": "".join(self.store.state(key)[0] for key in self.store.keys)}
 

@@ -30,7 +30,10 @@ class Jupyter:
         environment = {**os.environ, "PYTHONPATH": str(PROJECT), "JUPYTER_CONFIG_DIR": str(self.folder / ".jupyter")}
         command = ["-m", "jupyterlab", "--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={self.port}"]
         options = ["--IdentityProvider.token=t", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
-        options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--KernelManager.autorestart=True"]
+        options += [
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--KernelManager.autorestart=True",
+        ]
         self.log = (self.folder / "jupyter.log").open("w")
         self.process = subprocess.Popen(
             [sys.executable, *command, *options], stdout=self.log, stderr=self.log, env=environment
