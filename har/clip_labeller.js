@@ -70,6 +70,7 @@ class ClipMarker {
       command(["+", "="], () => this.setSpeed(this.speed + 1), "", "Faster"),
       command(["f"], () => this.mark("first"), "the action begins here", "[ First"),
       command(["l"], () => this.mark("last"), "it ends here; then choose the action", "Last ]"),
+      command(["1"], () => this.choose(0), "which action it is; in a clip, another one", "", ["1", "2", "3"]),
       command(["Escape"], () => this.unmark(), "forget the marks"),
       command(["Delete", "Backspace"], () => this.remove(), "delete the clip here", "Delete clip"),
       command(["z", "Ctrl+z"], () => this.change("undo"), "undo", "↶ Undo"),

@@ -1,6 +1,10 @@
 // Shared by the labellers of joints and of clips, whose scripts follow this one.
 
 const PATIENCE = 5000; // ms until a kernel that does not answer is mentioned
+const KEY_NAMES = {
+  ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", PageUp: "Page ↑", PageDown: "Page ↓",
+  " ": "Space", Delete: "Del", Escape: "Esc",
+}; // prettier-ignore
 const SIZES = { dot: 4.5, line: 2.5 }; // CSS px
 
 /** A new element; properties that the element lacks become attributes. */
@@ -35,7 +39,7 @@ class Kernel {
   settle(message) {
     const promise = this.waiting.get(message.id);
     this.waiting.delete(message.id);
-    if (promise && message.error) promise.reject(new Error(message.error));
+    if (promise && message.error) promise.reject(new Error(message.error[0].toUpperCase() + message.error.slice(1)));
     else if (promise) promise.resolve(message);
   }
 
@@ -98,13 +102,8 @@ function legend(commands) {
 }
 
 function keyLabel(key) {
-  const names = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "Space", PageDown: "Page ↓" };
   const parts = key === "+" ? [key] : key.split("+");
-  return parts.map((part) => ({ PageUp: "Page ↑", Delete: "Del", ...names })[part] || part.replace(/^[a-z]$/, upper)).join(" ");
-}
-
-function upper(text) {
-  return text.toUpperCase();
+  return parts.map((part) => KEY_NAMES[part] || (part.length === 1 ? part.toUpperCase() : part)).join(" ");
 }
 
 /** The picture of an answer: {image, left, top, right, bottom, width, height, resolution: its px per image px}. */

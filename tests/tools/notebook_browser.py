@@ -27,13 +27,13 @@ class Jupyter:
 
     def __init__(self, folder):
         self.folder, self.port = Path(folder), free_port()
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "JUPYTER_CONFIG_DIR": str(self.folder / ".jupyter")}
+        settings = self.folder / ".jupyter"
+        news = settings / "lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+        news.parent.mkdir(parents=True)
+        news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # no question in front of the page
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "JUPYTER_CONFIG_DIR": str(settings)}
         command = ["-m", "jupyterlab", "--allow-root", "--no-browser", "--ip=127.0.0.1", f"--port={self.port}"]
-        options = ["--IdentityProvider.token=t", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
-        options += [
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--KernelManager.autorestart=True",
-        ]
+        options = ["--IdentityProvider.token=t", f"--ServerApp.root_dir={folder}"]
         self.log = (self.folder / "jupyter.log").open("w")
         self.process = subprocess.Popen(
             [sys.executable, *command, *options], stdout=self.log, stderr=self.log, env=environment
@@ -83,9 +83,16 @@ class Jupyter:
 
 
 def run_cell(page, index=0):
-    """Runs a cell of the notebook that a page shows."""
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(index).click()
-    page.keyboard.press("Shift+Enter")
+    """Runs a cell of the notebook that a page shows, as soon as the kernel takes it."""
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+    before = cell.locator(".jp-InputPrompt").inner_text()
+    for _ in range(PATIENCE // 2):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        for _ in range(20):
+            if cell.locator(".jp-InputPrompt").inner_text() != before:
+                return
+            page.wait_for_timeout(100)
 
 
 def free_port():
