@@ -11,7 +11,7 @@ const ACTION_COLORS = ["#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#
 
 class ClipMarker {
   constructor(model, el) {
-    this.kernel = new Kernel(model, () => this.say("The kernel does not answer. If it was restarted, run the cell again.", "bad"));
+    this.kernel = new Kernel(model, () => this.say(SILENCE, "bad"));
     Object.assign(this, { pictures: new Map(), clips: [], names: [], actions: [], frame: 0, speed: 2, subjects: {} });
     this.build(el);
     this.start();
@@ -113,7 +113,7 @@ class ClipMarker {
   // Recordings and pictures from the kernel
 
   async start() {
-    const answer = await this.kernel.ask("start");
+    const answer = await this.kernel.ask("start", {});
     Object.assign(this, { skeleton: answer.skeleton, fps: answer.fps, file: answer.file, actions: answer.actions });
     this.titles = answer.titles;
     this.recordings.replaceChildren(...this.titles.map((title) => element("option", { value: title }, title === "." ? "all frames" : title)));

@@ -8,7 +8,7 @@ const MARKS = { confirmed: "✓", predicted: "·", guessed: "≈", hidden: "–"
 
 class JointLabeller {
   constructor(model, el) {
-    this.kernel = new Kernel(model, () => this.say("The kernel does not answer. If it was restarted, run the cell again.", "bad"));
+    this.kernel = new Kernel(model, () => this.say(SILENCE, "bad"));
     Object.assign(this, { keys: [], states: "", histories: new Map(), pictures: new Map(), unsaved: new Map() });
     Object.assign(this, { pointers: new Map(), joint: 0, saving: Promise.resolve(), listeners: new AbortController() });
     this.build(el);
@@ -46,8 +46,7 @@ class JointLabeller {
       this.strip.node,
       element("div", { className: "bar" }, ...commandButtons(commands)),
       this.note,
-      element("div", { className: "body" }, this.stage.node, side),
-      legend(commands),
+      element("div", { className: "body" }, element("div", { className: "main" }, this.stage.node, legend(commands)), side),
     );
     el.append(this.root);
   }
@@ -145,14 +144,23 @@ class JointLabeller {
   // Pictures and labels from the kernel
 
   async start() {
-    const answer = await this.kernel.ask("start", { count: 0 });
-    if (this.skeleton) return;
+    const answer = await this.ask("start", { count: 0 });
+    if (!answer) return;
     this.skeleton = answer.skeleton;
     this.file = answer.file;
     this.buildJoints();
     this.take(answer);
     const first = this.keys[Math.max(0, [...this.states].findIndex((state) => state !== "d"))];
     await this.open(first);
+  }
+
+  /** The kernel's answer; an error is shown, and gives undefined. */
+  async ask(kind, content) {
+    try {
+      return await this.kernel.ask(kind, content);
+    } catch (error) {
+      this.say(error.message, "bad");
+    }
   }
 
   take({ keys, states }) {
@@ -166,7 +174,8 @@ class JointLabeller {
     Object.assign(this, { key, labels: null, view: null, part: null, others: [], asked: false });
     this.refresh();
     try {
-      const [answer, picture] = await Promise.all([this.kernel.ask("labels", { key }), this.picture(key)]);
+      const [answer, picture] = await Promise.all([this.kernel.ask("labels", { key, count: this.keys.length }), this.picture(key)]);
+      this.take(answer);
       if (this.key !== key) return;
       const kept = this.unsaved.get(key); // could not be written before
       Object.assign(this, { base: kept ? kept.base : answer.labels, shown: picture, others: answer.others });
@@ -205,7 +214,8 @@ class JointLabeller {
   /** Fetches the part of the picture that is shown in `view`, if there is more to see in it than has come. */
   fetchPart(view, width, height) {
     clearTimeout(this.timer);
-    if (this.shown.resolution >= Math.min(1, 0.95 * view.scale * devicePixelRatio)) return;
+    const needed = Math.min(1, 0.95 * view.scale * devicePixelRatio);
+    if ([this.shown, this.part].some((picture) => picture?.resolution >= needed && covers(picture, view, width, height))) return;
     this.timer = setTimeout(async () => {
       const key = this.key;
       const [left, top] = toImage(view, [-0.1 * width, -0.1 * height]).map((value) => Math.max(0, Math.floor(value)));
@@ -213,8 +223,8 @@ class JointLabeller {
       const part = [left, top, Math.min(this.shown.width, ends[0]), Math.min(this.shown.height, ends[1])];
       if (part[0] >= part[2] || part[1] >= part[3]) return;
       const size = { width: Math.round(1.2 * width * devicePixelRatio), height: Math.round(1.2 * height * devicePixelRatio) };
-      const picture = await this.kernel.ask("picture", { key, part, ...size }).then(decoded);
-      if (this.key === key) this.part = picture;
+      const answer = await this.ask("picture", { key, part, ...size });
+      if (answer && this.key === key) this.part = await decoded(answer);
       this.stage.redraw();
     }, 120);
   }
@@ -362,8 +372,9 @@ class JointLabeller {
 
   async copyPrevious() {
     const key = this.key;
-    const { labels } = await this.kernel.ask("previous", { key });
-    if (key !== this.key) return;
+    const answer = await this.ask("previous", { key });
+    if (!answer || key !== this.key) return;
+    const { labels } = answer;
     if (!labels) return this.say("The image before this one in the folder has no labels of this person.");
     this.edit((own) => {
       Object.assign(own, labels);
@@ -375,7 +386,8 @@ class JointLabeller {
 
   async addPerson() {
     await this.save();
-    const answer = await this.kernel.ask("add person", { key: this.key, count: this.keys.length });
+    const answer = await this.ask("add person", { key: this.key, count: this.keys.length });
+    if (!answer) return;
     this.take(answer);
     this.pictures.set(answer.added, this.picture(this.key));
     await this.open(answer.added);
@@ -416,9 +428,9 @@ class JointLabeller {
 
   async openLeastSure() {
     await this.save();
-    const { key } = await this.kernel.ask("least sure");
-    if (key) await this.open(key);
-    else this.say("No picture has predicted joints.");
+    const answer = await this.ask("least sure");
+    if (answer?.key) await this.open(answer.key);
+    else if (answer) this.say("No picture has predicted joints.");
   }
 
   // Mouse, touch and wheel
@@ -537,7 +549,7 @@ class JointLabeller {
     if (!this.shown) return;
     this.view = fittingView(this.shown, ...this.stage.size);
     this.viewSize = this.stage.size;
-    this.stage.redraw();
+    this.afterViewChange();
   }
 
   zoom([x, y], factor) {
@@ -666,6 +678,13 @@ class JointLabeller {
     this.drawCircle(context, x, y, 9, getComputedStyle(this.root).color, 2.5);
     drawDot(context, [x, y], this.skeleton.colors[this.joint], { radius: 6 });
   }
+}
+
+/** Whether a picture has everything of the image that a view of this size shows. */
+function covers({ left, top, right, bottom, width, height }, view, viewWidth, viewHeight) {
+  const [first, last] = [toImage(view, [0, 0]), toImage(view, [viewWidth, viewHeight])];
+  const begins = left <= Math.max(0, first[0]) && top <= Math.max(0, first[1]);
+  return begins && right >= Math.min(width, last[0]) && bottom >= Math.min(height, last[1]);
 }
 
 /** The limbs that cross their counterparts, and the sides of the trunk: {limbs: a set of indices, names}. */

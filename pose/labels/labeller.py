@@ -63,8 +63,8 @@ class Labeller:
         people = self.store.people(key)
         return {
             "labels": to_message(self.store.labels(key)),
-            "people": people,
             "others": [to_message(self.store.labels(other))["landmarks"] for other in people if other != key],
+            **self._set(message),
         }
 
     def _picture(self, message):

@@ -1,5 +1,6 @@
 // Shared by the labellers of joints and of clips, whose scripts follow this one.
 
+const SILENCE = "The kernel does not answer: it is busy, or was restarted; then run the cell again.";
 const PATIENCE = 5000; // ms until a kernel that does not answer is mentioned
 const KEY_NAMES = {
   ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", PageUp: "Page ↑", PageDown: "Page ↓",
@@ -78,6 +79,9 @@ function rootElement(label) {
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.addEventListener("pointerdown", (event) => {
     if (!event.target.closest("input, select, button, summary")) setTimeout(() => root.focus({ preventScroll: true }));
+  });
+  root.addEventListener("click", (event) => {
+    if (event.detail && event.target.closest("button")) root.focus({ preventScroll: true }); // Enter is not this button
   });
   return root;
 }
