@@ -3,6 +3,7 @@
 import pose.runtime.openmp  # noqa: F401 (before torch)
 from har.augmentation import MotionAugmentation
 from har.checkpoints import load_model, save_model
+from har.clip_labeller import ClipLabeller
 from har.config import HarConfig
 from har.datasets import ClipDataset, SequenceDataset, collate_clips
 from har.evaluation import ActivityScores, evaluate
@@ -38,6 +39,7 @@ __all__ = [
     "Clip",
     "ClipDataset",
     "ClipError",
+    "ClipLabeller",
     "ClipSplit",
     "Fold",
     "HarConfig",

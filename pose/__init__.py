@@ -40,6 +40,7 @@ from pose.labels.formats import (
     write_csv,
 )
 from pose.labels.frames import extract_frames
+from pose.labels.labeller import Labeller
 from pose.labels.next_to_label import next_to_label
 from pose.labels.prelabel import prelabel
 from pose.loss import heatmap_loss
@@ -83,6 +84,7 @@ __all__ = [
     "Finding",
     "Generic",
     "ImageError",
+    "Labeller",
     "LiveCurves",
     "PoseError",
     "PoseScores",

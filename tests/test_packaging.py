@@ -19,9 +19,8 @@ def test_a_wheel_contains_every_module_the_sample_data_and_the_weights(tmp_path)
     subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True)
     (wheel,) = tmp_path.glob("kinect_pose-*.whl")
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    modules = {
-        path.relative_to(PROJECT).as_posix() for name in ("har", "pose") for path in (PROJECT / name).rglob("*.py")
-    }
+    sources = (path for name in ("har", "pose") for path in (PROJECT / name).rglob("*"))
+    modules = {path.relative_to(PROJECT).as_posix() for path in sources if path.suffix in (".py", ".js", ".css")}
     images = {name for name in packed if name.startswith("pose/sample/images/")}
     weights = {"pose/weights/hourglass.safetensors", "pose/weights/MODEL_CARD.md"}
     assert packed == modules | images | weights | {"pose/sample/joints.txt", "pose/sample/clips.csv"}

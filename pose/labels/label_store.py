@@ -1,0 +1,243 @@
+"""`LabelStore`: the labels of a folder of images while people label it. Several may do so at once, in several tabs."""
+
+import io
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pose.annotations import AnnotationError, relative_name
+from pose.images import list_images
+from pose.joints_file import MAX_COORDINATE, is_number, joints_line, read_table
+from pose.labels.status import PREDICTED, read_status, status_file, write_status
+from pose.people import image_file, person_key, person_number
+from pose.runtime.errors import DataError, MissingError
+from pose.runtime.files import read_bytes, write_atomically
+from pose.runtime.findings import raise_errors
+from pose.skeleton import KINECT20, skeleton_of
+
+DONE, UNSURE, TO_DO = "done", "unsure", "to do"
+
+
+@dataclass
+class Labels:
+    """The labels of one person in one image.
+
+    landmarks: (K, 2) float64, x then y, image px, NaN where there is none.
+    status, confidence: (K,), as in `pose.labels.status`. A joint that nobody has looked at yet is PREDICTED without
+        landmark and confidence, so that a picture that is left half labelled is not trained on.
+    """
+
+    landmarks: np.ndarray
+    status: np.ndarray
+    confidence: np.ndarray
+
+    @classmethod
+    def none(cls, count):
+        """Those of a picture with `count` joints that nobody has looked at."""
+        return cls(np.full((count, 2), np.nan), np.full(count, PREDICTED, np.uint8), np.full(count, np.nan, np.float32))
+
+    @property
+    def are_none(self):
+        return bool(np.isnan(self.landmarks).all() and (self.status == PREDICTED).all())
+
+    @cached_property
+    def state(self):
+        """DONE, UNSURE (with predicted joints) or TO_DO."""
+        if self.are_none:
+            return TO_DO
+        return UNSURE if (self.status == PREDICTED).any() else DONE
+
+    @property
+    def sureness(self):
+        """The mean confidence of the predicted joints, in 0 … 1; 1 if there is none."""
+        predicted = self.confidence[self.status == PREDICTED]
+        return float(np.nan_to_num(predicted).mean()) if len(predicted) else 1.0
+
+    def equals(self, other):
+        """Whether both are the same in a file, which has three decimals."""
+        numbers = (self.landmarks, other.landmarks), (self.confidence, other.confidence)
+        near = all(np.allclose(one, two, rtol=0, atol=1e-3, equal_nan=True) for one, two in numbers)
+        return near and np.array_equal(self.status, other.status)
+
+
+class LabelStore:
+    """The labels of a folder of images, in a joints file and its status file, which need not exist yet.
+
+    joints_txt, image_dir, skeleton: as in `read_annotations`.
+    images: paths of the images to be labelled, in that order; by default all in the folder: first those with predicted
+        joints, the least sure first, then those without labels, then the rest.
+    keys: what there is to label, as a list: names of images relative to the folder, `photo.jpg#2` for the second
+        person of photo.jpg.
+    Every read looks at the files, so that nothing is lost if somebody else writes them, too. Lines of other images and
+    comments stay as they are.
+    Raises AnnotationError with all faults of the file, MissingError if the folder or all images are missing.
+    """
+
+    def __init__(self, joints_txt, image_dir, skeleton=KINECT20, images=None):
+        self.joints_txt, self.image_dir, self.skeleton = Path(joints_txt), Path(image_dir), skeleton
+        if not self.image_dir.is_dir():
+            raise MissingError(f"{image_dir}: there is no such image folder; check the path")
+        folder = [relative_name(path, image_dir) for path in list_images(str(image_dir))]
+        self._row_of = {file: row for row, file in enumerate(folder)}
+        self.keys = folder if images is None else [relative_name(path, image_dir) for path in images]
+        self._seen, self._labels, self._lines = None, {}, []
+        self.read()
+        if self._labels and not any(self._file(key) in self._row_of for key in self._labels):
+            raise MissingError(f"{image_dir}: has none of the images of {joints_txt}; is that the right folder?")
+        if images is None:
+            rank = {UNSURE: 0, TO_DO: 1, DONE: 2}
+            self.keys.sort(key=lambda key: (rank[self.state(key)], self.labels(key).sureness))
+
+    def labels(self, key):
+        """The `Labels` of a key, as of the last `read`."""
+        return self._labels.get(key) or Labels.none(len(self.skeleton))
+
+    def state(self, key):
+        return self.labels(key).state
+
+    def path(self, key):
+        """The path of the image file of a key."""
+        return image_file(os.path.join(self.image_dir, key))
+
+    def people(self, key):
+        """The keys of all people in the picture of this one, itself included."""
+        return [other for other in self.keys if self._file(other) == self._file(key)]
+
+    def add_person(self, key):
+        """The key of one more person in the picture of this one."""
+        people = self.people(key)
+        number = 1 + max(person_number(os.path.join(self.image_dir, other)) for other in people)
+        added = person_key(self._file(key), number)
+        self.keys.insert(self.keys.index(people[-1]) + 1, added)
+        return added
+
+    def previous(self, key):
+        """The `Labels` of the same person in the image before this one in the folder; None if it has none."""
+        number, place = person_number(os.path.join(self.image_dir, key)), self._place(key)
+        before = [other for other in self._labels if self._place(other)[0] == place[0] - 1]
+        return next((self._labels[other] for other in before if self._place(other)[1] == number), None)
+
+    def least_sure(self):
+        """The key with the least sure predicted joints; None if no joint is predicted."""
+        unsure = [key for key in self.keys if self.state(key) == UNSURE]
+        return min(unsure, key=lambda key: self.labels(key).sureness, default=None)
+
+    def read(self):
+        """Reads the files, unless they are as they were. Raises AnnotationError with all faults."""
+        content = self._content()
+        if content == self._seen:
+            return
+        lines = list(io.StringIO(content[0].decode("utf-8", "surrogateescape"), newline=""))
+        self._labels, key_on = self._parsed() if content[0] else ({}, {})
+        self._lines = [(key_on.get(number), line) for number, line in enumerate(lines, start=1)]
+        self._seen = content
+        self.keys = self._with_people()
+
+    def save(self, key, labels, base):
+        """Writes the `Labels` of a key to the files, if they differ from `base`, those that the editing began with.
+
+        If somebody else has changed them meanwhile, theirs are put aside: returns the path of the joints file that has
+        them, else None. Raises AnnotationError if the joints file has been given faults, FileError if it cannot be
+        written, DataError for a name or a landmark that could not be read back.
+        """
+        self.read()
+        theirs = self.labels(key)
+        if labels.equals(base) or labels.equals(theirs):
+            return None
+        line = self._line(key, labels)
+        aside = None if theirs.equals(base) or theirs.are_none else self._put_aside(key, theirs)
+        self._put(key, labels, line)
+        self._write(labels.state)
+        return aside
+
+    def _content(self):
+        """The bytes of the joints file and of the status file."""
+        paths = self.joints_txt, status_file(self.joints_txt)
+        return tuple(read_bytes(path, "labels' file") if path.exists() else b"" for path in paths)
+
+    def _parsed(self):
+        """({key: `Labels`}, {line number: key}) of the joints file."""
+        table, findings = read_table(self.joints_txt, self.skeleton)
+        raise_errors([one for one in findings if one.kind != "empty"], AnnotationError)
+        status, confidence = read_status(self.joints_txt, table.names, self.skeleton)
+        rows = zip(table.names, table.landmarks, status, confidence, strict=True)
+        return {name: Labels(*row) for name, *row in rows}, dict(zip(table.lines, table.names, strict=True))
+
+    def _file(self, key):
+        """The name of the image file of a key, relative to the folder."""
+        number = person_number(os.path.join(self.image_dir, key))
+        return key if number == 1 else key.removesuffix(f"#{number}")
+
+    def _place(self, key):
+        """Where a key belongs in the joints file: (row of its image in the folder, number of the person)."""
+        row = self._row_of.get(self._file(key), len(self._row_of))
+        return row, person_number(os.path.join(self.image_dir, key))
+
+    def _with_people(self):
+        """The keys, each followed by those of further people who are in the joints file."""
+        people = defaultdict(list)
+        for key in self._labels.keys() - set(self.keys):
+            people[self._file(key)].append(key)
+        together = []
+        for key in self.keys:
+            together += [key, *sorted(people.pop(key, ()), key=self._place)]
+        return together
+
+    def _line(self, key, labels):
+        """The line of the joints file, "" if nobody has looked at the picture."""
+        words = key.split()
+        if key != key.strip() or key.startswith("#") or (len(words) > 1 and is_number(words[-1])) or "\n" in key:
+            raise DataError(f"{key!r} cannot be the name of an image in a joints file; rename the image")
+        if not (abs(labels.landmarks) < MAX_COORDINATE).all(where=~np.isnan(labels.landmarks)):
+            raise DataError(f"{key!r} has a landmark beyond {MAX_COORDINATE:.0e} px; correct it")
+        numbers = " ".join(f"{value:.3f}" for value in labels.landmarks.ravel())
+        return "" if labels.are_none else f"{key} {numbers}\n"
+
+    def _put(self, key, labels, line):
+        """Replaces, adds or removes the line of a key."""
+        keys, new = [other for other, _ in self._lines], [(key, line)] if line else []
+        at = keys.index(key) if key in keys else self._row_for(key, keys)
+        self._lines[at : at + (key in keys)] = new
+        self._labels.pop(key, None)
+        if line:
+            self._labels[key] = labels
+
+    def _row_for(self, key, keys):
+        """Where a new line comes: after that of the image before it in the folder, since clips need this order."""
+        if not keys and self.skeleton.names != skeleton_of(len(self.skeleton)).names:
+            self._lines.append((None, f"{joints_line(self.skeleton)}\n"))
+        if keys and not self._lines[-1][1].endswith(("\n", "\r")):
+            self._lines[-1] = (keys[-1], f"{self._lines[-1][1]}\n")
+        places = {self._place(other): row for row, other in enumerate(keys) if other}
+        before = max((place for place in places if place < self._place(key)), default=None)
+        return 1 + places[before] if before else min(places.values(), default=len(self._lines))
+
+    def _write(self, state):
+        """Writes both files; a kill in between must not leave labels that look more confirmed than they are."""
+        self._seen = None  # if writing fails, the files are read again
+        keys = [key for key, _ in self._lines if key]
+        count = len(self.skeleton)
+        status = np.array([self._labels[key].status for key in keys]).reshape(-1, count)
+        confidence = np.array([self._labels[key].confidence for key in keys]).reshape(-1, count)
+        text = "".join(line for _, line in self._lines)
+        steps = [
+            lambda: write_atomically(self.joints_txt, text),
+            lambda: write_status(self.joints_txt, keys, self.skeleton, status, confidence),
+        ]
+        for step in steps if state == DONE else reversed(steps):
+            step()
+        self._seen = self._content()
+
+    def _put_aside(self, key, labels):
+        """Writes labels to a joints file of their own; returns its path."""
+        number, path = 1, self.joints_txt
+        while path.exists():
+            path = self.joints_txt.with_name(f"{self.joints_txt.stem}.theirs-{number}.txt")
+            number += 1
+        write_status(path, [key], self.skeleton, labels.status[None], labels.confidence[None])
+        write_atomically(path, f"{joints_line(self.skeleton)}\n{self._line(key, labels)}")
+        return path
