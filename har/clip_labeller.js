@@ -44,7 +44,7 @@ class ClipMarker {
     this.root.append(
       element("div", { className: "head" }, this.recordings, element("label", {}, "Subject ", this.subject), this.position, this.saved),
       this.note,
-      element("div", { className: "body" }, this.stage.node, actions),
+      element("div", { className: "player" }, this.stage.node, actions),
       this.line.node,
       element("div", { className: "bar" }, ...commandButtons(commands)),
       legend(commands),

@@ -62,7 +62,7 @@ class Screen:
 
     def __init__(self, page, index=0):
         self.page, self.root = page, page.locator(".pose-labeller").nth(index)
-        self.canvas = self.root.locator(".body .stage:not(.figure) canvas")
+        self.canvas = self.root.locator(".body > .stage canvas, .player > .stage canvas")
 
     def wait(self, key):
         """Waits until the picture is shown."""

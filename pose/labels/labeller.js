@@ -40,13 +40,13 @@ class JointLabeller {
     this.note = element("div", { className: "note", role: "status", "aria-live": "polite" });
     this.joints = element("div", { className: "joints", role: "group", "aria-label": "Joints" });
     const commands = this.commands();
-    const side = element("div", { className: "side" }, this.next, this.figure.node, this.warning, this.joints);
+    const side = element("div", { className: "side" }, this.figure.node, this.warning, this.joints);
     this.root.append(
       element("div", { className: "head" }, this.title, this.counts, this.saved),
       this.strip.node,
       element("div", { className: "bar" }, ...commandButtons(commands)),
       this.note,
-      element("div", { className: "body" }, element("div", { className: "main" }, this.stage.node, legend(commands)), side),
+      element("div", { className: "body" }, this.next, this.stage.node, side, legend(commands)),
     );
     el.append(this.root);
   }

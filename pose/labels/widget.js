@@ -150,6 +150,7 @@ class Stage {
       const pixels = [width, height].map((side) => Math.round(side * devicePixelRatio));
       if (this.canvas.width !== pixels[0]) this.canvas.width = pixels[0];
       if (this.canvas.height !== pixels[1]) this.canvas.height = pixels[1];
+      [this.canvas.style.width, this.canvas.style.height] = pixels.map((side) => `${side / devicePixelRatio}px`); // unstretched
       this.context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
       this.context.clearRect(0, 0, width, height);
       this.draw(this.context, width, height);
