@@ -2,6 +2,7 @@
 
 import io
 import os
+from bisect import bisect
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pose.annotations import AnnotationError, relative_name
+from pose.annotations import AnnotationError, Annotations, joints_lines, relative_name
 from pose.images import list_images
-from pose.joints_file import MAX_COORDINATE, is_number, joints_line, read_table
+from pose.joints_file import joints_line, read_table
 from pose.labels.status import PREDICTED, read_status, status_file, write_status
 from pose.people import image_file, person_key, person_number
-from pose.runtime.errors import DataError, MissingError
+from pose.runtime.errors import MissingError
 from pose.runtime.files import read_bytes, write_atomically
 from pose.runtime.findings import raise_errors
 from pose.skeleton import KINECT20, skeleton_of
@@ -43,6 +44,11 @@ class Labels:
     @property
     def are_none(self):
         return bool(np.isnan(self.landmarks).all() and (self.status == PREDICTED).all())
+
+    @property
+    def begun(self):
+        """Whether a person has labelled a joint."""
+        return bool((self.status != PREDICTED).any())
 
     @cached_property
     def state(self):
@@ -86,11 +92,16 @@ class LabelStore:
         self.keys = folder if images is None else [relative_name(path, image_dir) for path in images]
         self._seen, self._labels, self._lines = None, {}, []
         self.read()
-        if self._labels and not any(self._file(key) in self._row_of for key in self._labels):
+        if self._labels and not any(self.file(key) in self._row_of for key in self._labels):
             raise MissingError(f"{image_dir}: has none of the images of {joints_txt}; is that the right folder?")
         if images is None:
             rank = {UNSURE: 0, TO_DO: 1, DONE: 2}
             self.keys.sort(key=lambda key: (rank[self.state(key)], self.labels(key).sureness))
+
+    @property
+    def labelled(self):
+        """{key: `Labels`} of all lines of the joints file, as of the last `read`."""
+        return self._labels
 
     def labels(self, key):
         """The `Labels` of a key, as of the last `read`."""
@@ -105,13 +116,13 @@ class LabelStore:
 
     def people(self, key):
         """The keys of all people in the picture of this one, itself included."""
-        return [other for other in self.keys if self._file(other) == self._file(key)]
+        return [other for other in self.keys if self.file(other) == self.file(key)]
 
     def add_person(self, key):
         """The key of one more person in the picture of this one."""
         people = self.people(key)
         number = 1 + max(person_number(os.path.join(self.image_dir, other)) for other in people)
-        added = person_key(self._file(key), number)
+        added = person_key(self.file(key), number)
         self.keys.insert(self.keys.index(people[-1]) + 1, added)
         return added
 
@@ -148,11 +159,20 @@ class LabelStore:
         theirs = self.labels(key)
         if labels.equals(base) or labels.equals(theirs):
             return None
-        line = self._line(key, labels)
+        lines = {key: self._line(key, labels)}
         aside = None if theirs.equals(base) or theirs.are_none else self._put_aside(key, theirs)
-        self._put(key, labels, line)
+        self._put({key: labels}, lines)
         self._write(labels.state)
         return aside
+
+    def predict(self, predicted):
+        """Writes what a model predicted, {key: `Labels`}, in place of all lines of these pictures."""
+        self.read()
+        files = {self.file(key) for key in predicted}
+        none = Labels.none(len(self.skeleton))
+        changes = {key: none for key in self._labels if self.file(key) in files} | predicted
+        self._put(changes, {key: self._line(key, labels) for key, labels in changes.items()})
+        self._write(UNSURE)
 
     def _content(self):
         """The bytes of the joints file and of the status file."""
@@ -167,21 +187,21 @@ class LabelStore:
         rows = zip(table.names, table.landmarks, status, confidence, strict=True)
         return {name: Labels(*row) for name, *row in rows}, dict(zip(table.lines, table.names, strict=True))
 
-    def _file(self, key):
+    def file(self, key):
         """The name of the image file of a key, relative to the folder."""
         number = person_number(os.path.join(self.image_dir, key))
         return key if number == 1 else key.removesuffix(f"#{number}")
 
     def _place(self, key):
         """Where a key belongs in the joints file: (row of its image in the folder, number of the person)."""
-        row = self._row_of.get(self._file(key), len(self._row_of))
+        row = self._row_of.get(self.file(key), len(self._row_of))
         return row, person_number(os.path.join(self.image_dir, key))
 
     def _with_people(self):
         """The keys, each followed by those of further people who are in the joints file."""
         people = defaultdict(list)
         for key in self._labels.keys() - set(self.keys):
-            people[self._file(key)].append(key)
+            people[self.file(key)].append(key)
         together = []
         for key in self.keys:
             together += [key, *sorted(people.pop(key, ()), key=self._place)]
@@ -189,32 +209,34 @@ class LabelStore:
 
     def _line(self, key, labels):
         """The line of the joints file, "" if nobody has looked at the picture."""
-        words = key.split()
-        if key != key.strip() or key.startswith("#") or (len(words) > 1 and is_number(words[-1])) or "\n" in key:
-            raise DataError(f"{key!r} cannot be the name of an image in a joints file; rename the image")
-        if not (abs(labels.landmarks) < MAX_COORDINATE).all(where=~np.isnan(labels.landmarks)):
-            raise DataError(f"{key!r} has a landmark beyond {MAX_COORDINATE:.0e} px; correct it")
-        numbers = " ".join(f"{value:.3f}" for value in labels.landmarks.ravel())
-        return "" if labels.are_none else f"{key} {numbers}\n"
+        if labels.are_none:
+            return ""
+        (line,) = joints_lines(Annotations([key], labels.landmarks[None], skeleton=self.skeleton))
+        return line
 
-    def _put(self, key, labels, line):
-        """Replaces, adds or removes the line of a key."""
-        keys, new = [other for other, _ in self._lines], [(key, line)] if line else []
-        at = keys.index(key) if key in keys else self._row_for(key, keys)
-        self._lines[at : at + (key in keys)] = new
-        self._labels.pop(key, None)
-        if line:
-            self._labels[key] = labels
+    def _put(self, changes, lines):
+        """Replaces, adds or removes the `Labels` and the lines of keys, two dictionaries.
 
-    def _row_for(self, key, keys):
-        """Where a new line comes: after that of the image before it in the folder, since clips need this order."""
-        if not keys and self.skeleton.names != skeleton_of(len(self.skeleton)).names:
+        A new line comes after that of the image before it in the folder, since clips need this order.
+        """
+        if self.skeleton.names != skeleton_of(len(self.skeleton)).names and not self._labels:
             self._lines.append((None, f"{joints_line(self.skeleton)}\n"))
-        if keys and not self._lines[-1][1].endswith(("\n", "\r")):
-            self._lines[-1] = (keys[-1], f"{self._lines[-1][1]}\n")
-        places = {self._place(other): row for row, other in enumerate(keys) if other}
-        before = max((place for place in places if place < self._place(key)), default=None)
-        return 1 + places[before] if before else min(places.values(), default=len(self._lines))
+        if self._lines and not self._lines[-1][1].endswith(("\n", "\r")):
+            self._lines[-1] = (self._lines[-1][0], f"{self._lines[-1][1]}\n")
+        places, new = sorted((self._place(key), key) for key in self._labels), defaultdict(list)
+        for key in sorted(changes.keys() - self._labels.keys(), key=self._place):
+            before = bisect(places, (self._place(key),))
+            new[places[before - 1][1] if before else None].append((key, lines[key]))
+        merged = []
+        for key, line in self._lines:
+            if key:
+                merged += new.pop(None, [])
+            merged.append((key, lines.get(key, line)))
+            if key:
+                merged += new.pop(key, [])
+        self._lines = [(key, line) for key, line in merged + new.pop(None, []) if line]
+        self._labels |= changes
+        self._labels = {key: labels for key, labels in self._labels.items() if not labels.are_none}
 
     def _write(self, state):
         """Writes both files; a kill in between must not leave labels that look more confirmed than they are."""

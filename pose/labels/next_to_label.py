@@ -3,8 +3,8 @@
 import numpy as np
 
 from pose.geometry import PIXELS_PER_SCALE, center_and_scale
-from pose.labels.prelabel import image_files, predict_people, read_labels
-from pose.people import image_file
+from pose.labels.label_store import LabelStore
+from pose.labels.prelabel import predict_people, untouched
 
 
 def next_to_label(predictor, image_dir, joints_txt, count=20):
@@ -17,16 +17,16 @@ def next_to_label(predictor, image_dir, joints_txt, count=20):
     proposed before it: each time the image with the largest product of the two is taken.
     Raises DataError for a folder without images, and whatever `Predictor.predict` raises.
     """
-    labels, begun = read_labels(joints_txt, image_dir, predictor.skeleton)
-    done = {image_file(path) for path in labels.select(begun)}
-    todo = [path for path in image_files(image_dir) if path not in done]
-    people = predict_people(predictor, todo, labels)
+    store = LabelStore(joints_txt, image_dir, predictor.skeleton)
+    people = predict_people(predictor, store, untouched(store))
     if not people:
         return []
     unsure = np.array([1 - person.confidence.mean() for person in people.values()])
     poses = in_box(np.array([person.landmarks for person in people.values()]))
-    rows = most_useful(unsure, poses, in_box(labels.landmarks[begun]), count)
-    return [list(people)[row] for row in rows]
+    labelled = [labels.landmarks for labels in store.labelled.values() if labels.begun]
+    known = in_box(np.array(labelled)) if labelled else poses[:0]
+    files = list(people)
+    return [str(store.path(files[row])) for row in most_useful(unsure, poses, known, count)]
 
 
 def in_box(landmarks):

@@ -1,23 +1,19 @@
 """`prelabel`: landmarks that a model predicts, for a person to correct."""
 
-import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 
-from pose.annotations import AnnotationError, Annotations, joints_lines, relative_name, write_annotations
-from pose.images import ImageError, list_images
-from pose.joints_file import read_table
+from pose.annotations import Annotations
+from pose.images import ImageError
 from pose.labels.blazepose import ReadyMade
+from pose.labels.label_store import Labels, LabelStore
 from pose.labels.mediapipe_files import fetch_models
-from pose.labels.status import PREDICTED, read_status, write_status
-from pose.people import image_file, person_key
+from pose.labels.status import PREDICTED
+from pose.people import person_key
 from pose.prediction import Predictor
 from pose.pretrained import pretrained
 from pose.runtime.errors import DataError
-from pose.runtime.files import read_bytes, write_atomically
-from pose.runtime.findings import raise_errors
 from pose.runtime.progress import progress_bar
 from pose.skeleton import KINECT20
 
@@ -42,32 +38,25 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     """
     model = _model(model, people)
     skeleton = getattr(model, "skeleton", KINECT20)
-    files = image_files(image_dir, images)
-    labels, begun = read_labels(joints_txt, image_dir, skeleton)
-    done = {image_file(path) for path in labels.select(begun)}
-    todo = [file for file in files if file not in done]
+    store = LabelStore(joints_txt, image_dir, skeleton, images)
+    files, todo = list(dict.fromkeys(map(store.file, store.keys))), untouched(store)
     if isinstance(model, ReadyMade):
-        found = _find_in(lambda file: model.predict(file)[:people], todo)
+        found = _find_in(lambda file: model.predict(store.path(file))[:people], todo)
     else:
-        found = predict_people(model, todo, labels)
-    count = len({image_file(path) for path in found})
+        found = predict_people(model, store, todo)
+    count = len({store.file(key) for key in found})
     print(
         f"{joints_txt}: {count} images predicted, {len(todo) - count} in which nobody was found, "
         f"{len(files) - len(todo)} left alone because somebody has labelled them"
     )
     if todo and not found:
         raise DataError(f"nobody was found in {len(todo)} images of {image_dir}; label them with pose.Labeller")
-    landmarks = np.array([person.landmarks for person in found.values()]).reshape(-1, len(skeleton), 2)
-    annotations = Annotations(list(found), landmarks, skeleton=skeleton)
-    if found:
-        add_predicted(joints_txt, image_dir, annotations, np.stack([person.confidence for person in found.values()]))
-    return annotations
-
-
-def image_files(image_dir, images=None):
-    """The paths of images in a folder, all written alike, so that they can be compared with those of its labels."""
-    images = list_images(str(image_dir)) if images is None else images
-    return [os.path.join(image_dir, relative_name(file, image_dir)) for file in images]
+    status = np.full(len(skeleton), PREDICTED, np.uint8)
+    labels = {key: Labels(np.asarray(one.landmarks, float), status, one.confidence) for key, one in found.items()}
+    if labels:
+        store.predict(labels)
+    landmarks = np.array([one.landmarks for one in labels.values()]).reshape(-1, len(skeleton), 2)
+    return Annotations([str(store.image_dir / key) for key in labels], landmarks, skeleton=skeleton)
 
 
 def _model(model, people):
@@ -79,6 +68,26 @@ def _model(model, people):
     if isinstance(model, Predictor):
         return model
     return Predictor(pretrained() if isinstance(model, str) and model == SHIPPED else model)
+
+
+def untouched(store):
+    """The image files of a `LabelStore` in which no person has labelled a joint, as a list of names."""
+    begun = {store.file(key) for key, labels in store.labelled.items() if labels.begun}
+    return [file for file in dict.fromkeys(map(store.file, store.keys)) if file not in begun]
+
+
+def predict_people(predictor, store, files):
+    """{file: `Prediction`}. Where the `LabelStore` has the person in a file, it looks there; else at the whole image.
+
+    Warns of files that cannot be read, and leaves them out.
+    """
+
+    def find(file):
+        landmarks = store.labels(file).landmarks
+        low, high = np.fmin.reduce(landmarks), np.fmax.reduce(landmarks)
+        return predictor.predict([str(store.path(file))], [np.hstack([low, high])] if (high > low).all() else None)
+
+    return _find_in(find, files)
 
 
 def _find_in(find, files):
@@ -96,58 +105,3 @@ def _find_in(find, files):
     if unreadable:
         warnings.warn(f"{len(unreadable)} images could not be read: {'; '.join(unreadable[:5])}", stacklevel=3)
     return found
-
-
-def read_labels(joints_txt, image_dir, skeleton):
-    """All `Annotations` of a joints file, none without a file, and (M,) bool in which a person has labelled a joint."""
-    if not Path(joints_txt).exists():
-        return Annotations([], np.zeros((0, len(skeleton), 2)), skeleton=skeleton), np.zeros(0, bool)
-    table, (status, _) = _read(joints_txt, skeleton)
-    paths = [os.path.join(image_dir, name) for name in table.names]
-    return Annotations(paths, table.landmarks, skeleton=skeleton), (status != PREDICTED).any(axis=1)
-
-
-def predict_people(predictor, files, labels):
-    """{file: `Prediction`}. Where the `Annotations` have the person in a file, it looks there; else at the whole image.
-
-    Warns of files that cannot be read, and leaves them out.
-    """
-    low, high = (extreme(labels.landmarks, axis=1) for extreme in (np.fmin.reduce, np.fmax.reduce))
-    boxes = {
-        path: box for path, box in zip(labels.paths, np.hstack([low, high]), strict=True) if (box[2:] > box[:2]).all()
-    }
-
-    def find(file):
-        return predictor.predict([file], [boxes[file]] if file in boxes else None)
-
-    return _find_in(find, files)
-
-
-def _read(joints_txt, skeleton):
-    """The `Table` of a joints file and the (status, confidence) of its labels. Raises AnnotationError for faults."""
-    table, findings = read_table(joints_txt, skeleton)
-    raise_errors(findings, AnnotationError)
-    return table, read_status(joints_txt, table.names, skeleton)
-
-
-def add_predicted(joints_txt, image_dir, annotations, confidence):
-    """Adds predicted `Annotations` with confidence (M, K) to a joints file and its status file, which need not exist.
-
-    Lines of the same pictures are replaced; all other lines of the file, comments too, remain as they are.
-    """
-    skeleton = annotations.skeleton
-    names = [relative_name(path, image_dir) for path in annotations.paths]
-    status, pictures = np.full(confidence.shape, PREDICTED), {image_file(path) for path in annotations.paths}
-    if not Path(joints_txt).exists():
-        write_status(joints_txt, names, skeleton, status, confidence)
-        return write_annotations(joints_txt, annotations, image_dir)
-    table, (old_status, old_confidence) = _read(joints_txt, skeleton)
-    kept = [image_file(os.path.join(image_dir, name)) not in pictures for name in table.names]
-    replaced = {line for line, keep in zip(table.lines, kept, strict=True) if not keep}
-    text = read_bytes(joints_txt, "joints file").decode("utf-8", "surrogateescape").splitlines(keepends=True)
-    lines = [line if line.endswith("\n") else f"{line}\n" for n, line in enumerate(text, start=1) if n not in replaced]
-    names = [name for name, keep in zip(table.names, kept, strict=True) if keep] + names
-    status, confidence = np.concatenate([old_status[kept], status]), np.concatenate([old_confidence[kept], confidence])
-    # First the status: a kill in between must not leave predictions that look confirmed.
-    write_status(joints_txt, names, skeleton, status, confidence)
-    write_atomically(joints_txt, "".join(lines + joints_lines(annotations, image_dir)))
