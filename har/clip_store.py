@@ -34,7 +34,7 @@ class ClipStore:
         if not self.clips_csv.exists():
             return []
         _, findings = parse_clips(self.clips_csv, [self._names])
-        raise_errors(findings, ClipError)
+        raise_errors([one for one in findings if one.kind != "no-clip"], ClipError)
         with open_text(self.clips_csv, "clips file", newline="") as file:
             rows = list(csv.DictReader(file, skipinitialspace=True, restval=""))
         return [{column: text.strip() for column, text in row.items() if column} for row in rows]
@@ -63,7 +63,7 @@ class ClipStore:
         if last <= first:
             raise DataError("a clip needs two frames or more, the last after the first: mark them again")
         images = self.recordings[recording]
-        name = self._new_name(recording, subject.strip(), action.strip())
+        name = self._new_name(recording, subject.strip())
         row = dict(zip(COLUMNS, (name, subject.strip(), action.strip(), images[first], images[last]), strict=True))
         self._do(added=[row])
 
@@ -129,9 +129,9 @@ class ClipStore:
                         "mark others, or delete that clip"
                     )
 
-    def _new_name(self, recording, subject, action):
+    def _new_name(self, recording, subject):
         taken = {row["clip"] for row in self.read()}
-        stem = f"{subject if recording == '.' else recording}_{action}"
+        stem = subject if recording.split()[0] == "." else recording
         return next(name for number in range(1, len(taken) + 2) if (name := f"{stem}_{number}") not in taken)
 
 

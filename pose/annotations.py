@@ -188,7 +188,8 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
     """Writes {image_path: landmarks (K, 2) in image px} as a joints file that `read_annotations` reads back.
 
     image_dir: paths are written relative to this folder; without it they must already be relative.
-    NaN landmarks are written as `nan nan`, others with three decimals. If the `Annotations` have another skeleton than
+    NaN landmarks are written as `nan nan`, others with three decimals. All count as confirmed: the status file of
+    labels that are overwritten is removed. If the `Annotations` have another skeleton than
     the default, the first line names its joints, and the file can be read with that skeleton only.
     Raises ExistsError if the file exists and `overwrite` is false, DataError for a name that could not be read back or
     lies outside `image_dir`.
@@ -199,6 +200,7 @@ def write_annotations(joints_txt, annotations, image_dir=None, overwrite=False):
     skeleton = annotations.skeleton
     lines = [] if skeleton.names == skeleton_of(len(skeleton)).names else [f"{joints_line(skeleton)}\n"]
     write_atomically(joints_txt, "".join(lines + joints_lines(annotations, image_dir)))
+    status_file(joints_txt).unlink(missing_ok=True)
 
 
 def joints_lines(annotations, image_dir=None):

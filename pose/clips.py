@@ -136,7 +136,7 @@ def _rows_of_file(clips_csv):
         except csv.Error:
             what = "a quotation mark is not closed on its line"
             return [], [_finding(clips_csv, line + 1, "clip", what, "correct it")]
-    return rows, [] if rows else [_finding(clips_csv, 1, "clip", "contains no clip", "add some, or remove the file")]
+    return rows, [] if rows else [_finding(clips_csv, 1, "no-clip", "contains no clip", "add some, or remove the file")]
 
 
 def _wrong_fields(fields, line_of):

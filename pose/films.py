@@ -29,10 +29,8 @@ def read_frames(source, patience=5.0):
         yield from _camera_frames(source, patience)
     elif os.path.isdir(source):
         yield from map(read_image, list_images(source))
-    elif os.path.isfile(source):
-        yield from (frame for _, frame in timed_frames(source))
     else:
-        raise MissingError(f"{source}: there is no such video; check the path")
+        yield from (frame for _, frame in timed_frames(source))
 
 
 def _camera_frames(index, patience):
@@ -66,6 +64,8 @@ def _wait_for_frame(capture, index, patience):
 
 def timed_frames(path):
     """Yields the frames of a video file as (time in s, (H, W, 3) uint8 RGB). Raises what `read_frames` raises."""
+    if not os.path.isfile(path):
+        raise MissingError(f"{path}: there is no such video; check the path")
     capture = cv2.VideoCapture(os.fsencode(path))  # as str, a name that is not UTF-8 would crash the process
     try:
         count, reached = 0, 0.0

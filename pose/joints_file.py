@@ -15,6 +15,7 @@ from itertools import islice
 
 import numpy as np
 
+from pose.people import person_number
 from pose.runtime.files import encoding_of
 from pose.runtime.findings import Finding
 
@@ -50,6 +51,14 @@ class Table:
 
     def __len__(self):
         return len(self.names)
+
+    def sort_by_person(self):
+        """Moves second people behind all first ones, and so on, so that neighbouring rows show the same person."""
+        person = [person_number(name) for name in self.names]
+        order = sorted(range(len(self)), key=person.__getitem__)  # stable
+        self.lines = array("q", (self.lines[row] for row in order))
+        self.names = [self.names[row] for row in order]
+        self.landmarks, self.parsed = self.landmarks[order], self.parsed[order]
 
     @property
     def known(self):

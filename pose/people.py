@@ -3,7 +3,7 @@
 import os
 import re
 
-_PERSON = re.compile(r"(?P<file>.+)#(?P<number>[1-9]\d{0,5})", re.DOTALL)
+_PERSON = re.compile(r"(?P<file>.+)#(?P<number>[2-9]|[1-9]\d{1,5})", re.DOTALL)
 
 
 def image_file(path):

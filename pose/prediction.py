@@ -42,7 +42,8 @@ class Prediction:
 
     landmarks: (K, 2) float64, x then y, image px; NaN for joints that had no label in training.
     confidence: (K,) float32 in 0 … 1, the height of the heatmap's peak.
-    center (2,) px, scale: the crop that the network saw. path: the image's file, None for an array.
+    center (2,) px, scale: the crop that the network saw.
+    path: of the image, photo.jpg#2 for its second person; None for an array.
     skeleton: the joints of the landmarks.
     """
 
@@ -211,7 +212,7 @@ def write_predictions(joints_txt, predictions, image_dir=None, min_confidence=0.
     """Writes predictions as a joints file for `read_annotations`; joints below `min_confidence` become nan.
 
     image_dir: the folder that the names are written relative to; by default the deepest one that contains all images.
-    Raises DataError for predictions of arrays and for two of the same file; ExistsError.
+    Raises DataError for predictions of arrays and for two of the same path; ExistsError.
     """
     _check_files(predictions)
     image_dir = image_dir or _common_folder(predictions)
@@ -236,7 +237,7 @@ def predicted_annotations(predictions, min_confidence=0.0):
 def draw_predictions(out_dir, predictions, image_dir=None, min_confidence=0.0, overwrite=False):
     """Writes each image with its skeletons drawn, under its own name below `out_dir`; returns the paths.
 
-    Raises DataError for predictions of arrays, for two of the same file, for kinds of files that OpenCV does not
+    Raises DataError for predictions of arrays, for two of the same path, for kinds of files that OpenCV does not
     write, and where `out_dir` is `image_dir`; ExistsError; FileError.
     """
     _check_files(predictions)

@@ -225,6 +225,8 @@ BODY25 = Skeleton(
     ),
 )  # fmt: skip
 
+SKELETON_HELP = "KINECT20 (default), COCO17, MPII16, LSP14, BODY25, PENN13, or a JSON file of names, limbs and torso"
+
 
 def skeleton_named(name):
     """The skeleton called that here, such as "COCO17", or that of a JSON file with `names`, `limbs` and `torso`.

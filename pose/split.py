@@ -102,11 +102,12 @@ def subjects_of(annotations, clips_csv, image_dir):
     return subjects
 
 
-def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINECT20, predicted=False):
+def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINECT20, predicted=False, earlier=()):
     """Reads a joints file and splits it into (train, valid).
 
     If clips.csv lies next to the joints file the split is by subject, so that validation shows unseen people; otherwise
-    it is by image. predicted: as for `read_annotations`.
+    it is by image. predicted: as for `read_annotations`. earlier: {image: whether it validated} of an earlier split,
+    by names relative to the folder; those images, and the others of their groups, stay on their side.
     """
     annotations = read_annotations(joints_txt, image_dir, skeleton, predicted)
     clips_csv = Path(joints_txt).with_name("clips.csv")
@@ -115,11 +116,41 @@ def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINE
         everything = read_annotations(joints_txt, image_dir, skeleton, predicted=True)
         subject = dict(zip(everything, subjects_of(everything, clips_csv, image_dir), strict=True))
         groups = [subject[path] for path in annotations]
-    return split_annotations(annotations, groups, valid_share, seed)
+    kept = _extended(annotations, groups, earlier, image_dir, valid_share, seed) if earlier else None
+    return kept or split_annotations(annotations, groups, valid_share, seed)
+
+
+def _extended(annotations, groups, earlier, image_dir, valid_share, seed):
+    """(train, valid) in which the images of an earlier split stay on their side, and new groups are split alike.
+
+    None if that is impossible: a group was on both sides, or one side would be empty.
+    """
+    files = [image_file(path) for path in annotations.paths]
+    groups, side_of = _joined(np.arange(len(files)) if groups is None else np.asarray(groups), files), {}
+    for group, path in zip(groups.tolist(), annotations.paths, strict=True):
+        side = earlier.get(relative_name(path, image_dir))
+        if side is not None and side_of.setdefault(group, side) != side:
+            return None
+    new = np.flatnonzero([group not in side_of for group in groups.tolist()])
+    if len(np.unique(groups[new])) > 1:
+        _, added = split_annotations(annotations.select(new), groups[new], valid_share, seed)
+        aside = set(added.paths)
+        side_of |= {
+            group: annotations.paths[row] in aside for row, group in zip(new, groups[new].tolist(), strict=True)
+        }
+    in_valid = np.array([side_of.get(group, False) for group in groups.tolist()])
+    if in_valid.all() or not in_valid.any():
+        return None
+    if len(new):
+        print(f"the earlier split is kept; of {len(new)} new images {in_valid[new].sum()} validate")
+    return annotations.select(~in_valid), annotations.select(in_valid)
 
 
 def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skeleton=KINECT20, predicted=False):
     """`read_and_split`, written to `out_dir` as train.txt, valid.txt and source.json for `load_split`. Returns `Split`.
+
+    When images are added and the set is split again with the same arguments, those of the split in `out_dir` stay on
+    their side, so that a training from the last weights does not validate on images that these were trained on.
 
     skeleton: the joints in the file; the split, and models trained on it, keep it. predicted: also the images that a
     model labelled and nobody has confirmed.
@@ -131,7 +162,6 @@ def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skele
     foreign = not source.exists() and any(part.exists() for part in parts)
     if foreign or joints_txt.resolve().parent == out_dir.resolve():
         raise DataError(f"{out_dir} contains joints files that would be overwritten; choose another out_dir")
-    # Written first: if reading fails, `load_split` must not continue with the data of an earlier split.
     origin = {
         "joints_txt": str(joints_txt.resolve()),
         "image_dir": str(image_dir.resolve()),
@@ -139,10 +169,16 @@ def split_dataset(joints_txt, image_dir, out_dir, valid_share=0.2, seed=0, skele
         "seed": seed,
         "skeleton": skeleton.settings(),
     }
+    earlier = {}
+    with suppress(OSError, ValueError, PoseError):  # there is none, or it is damaged
+        if json.loads(source.read_text(encoding="utf-8")) == origin:
+            for part, is_valid in zip(parts, (False, True), strict=True):
+                earlier |= dict.fromkeys(read_annotations(part, skeleton=skeleton), is_valid)
+    # Written first: if reading fails, `load_split` must not continue with the data of an earlier split.
     write_atomically(source, json.dumps(origin, indent=1))
     for part in parts:
         part.unlink(missing_ok=True)
-    train, valid = read_and_split(joints_txt, image_dir, valid_share, seed, skeleton, predicted)
+    train, valid = read_and_split(joints_txt, image_dir, valid_share, seed, skeleton, predicted, earlier)
     write_annotations(parts[0], train, image_dir)
     write_annotations(parts[1], valid, image_dir)
     return Split(train, valid, image_dir, joints_txt)

@@ -49,7 +49,7 @@ def test_a_fault_of_a_clip_is_found(check_clips, row, kind, message):
 
 
 def test_a_clips_file_without_clips_or_columns_is_an_error(check_clips, tmp_path):
-    assert found(check_clips()) == {("error", "clip"): 1}
+    assert found(check_clips()) == {("error", "no-clip"): 1}
     (tmp_path / "clips.csv").write_text("a;b\n1;2\n")
     report = check_annotations(tmp_path / "joints.txt")
     assert found(report) == {("error", "clip"): 1}

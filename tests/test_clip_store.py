@@ -22,10 +22,10 @@ def test_clips_are_written_at_once_with_names_of_their_own(clips_csv):
     store.add("one", "Ada", "wave", 5, 8)
     assert clips_csv.read_text().splitlines() == [
         HEADER,
-        "one_wave_1,Ada,wave,one/0.jpg,one/3.jpg",
-        "one_wave_2,Ada,wave,one/5.jpg,one/8.jpg",
+        "one_1,Ada,wave,one/0.jpg,one/3.jpg",
+        "one_2,Ada,wave,one/5.jpg,one/8.jpg",
     ]
-    second = {"clip": "one_wave_2", "subject": "Ada", "action": "wave", "first": 5, "last": 8}
+    second = {"clip": "one_2", "subject": "Ada", "action": "wave", "first": 5, "last": 8}
     assert ClipStore(clips_csv, NAMES).clips("one")[1] == second
     assert store.clips("two") == []
 
@@ -33,7 +33,7 @@ def test_clips_are_written_at_once_with_names_of_their_own(clips_csv):
 @pytest.mark.parametrize(
     ("clip", "message"),
     [
-        (("one", "Ada", "sit", 3, 5), "frames 4 to 4 belong to 'one_wave_1' already"),
+        (("one", "Ada", "sit", 3, 5), "frames 4 to 4 belong to 'one_1' already"),
         (("one", "Ada", "sit", 6, 6), "two frames or more"),
         (("one", "Ada", "sit", 8, 6), "two frames or more"),
         (("one", " ", "sit", 5, 6), "needs a subject"),
@@ -50,8 +50,8 @@ def test_what_cannot_be_a_clip_is_refused(clips_csv, clip, message):
 def test_changes_are_undone_and_made_again(clips_csv):
     store = ClipStore(clips_csv, NAMES)
     store.add("one", "Ada", "wave", 0, 3)
-    store.relabel("one_wave_1", "throw")
-    store.remove("one_wave_1")
+    store.relabel("one_1", "throw")
+    store.remove("one_1")
     assert not clips_csv.exists()
     assert store.undo()
     assert store.clips("one")[0]["action"] == "throw"
@@ -68,7 +68,7 @@ def test_clips_of_others_and_their_columns_stay(clips_csv):
     store.add("one", "Ada", "wave", 0, 3)
     assert clips_csv.read_text().splitlines()[1:] == [
         "x,Bob,sit,one/6.jpg,one/8.jpg,30",
-        "one_wave_1,Ada,wave,one/0.jpg,one/3.jpg,",
+        "one_1,Ada,wave,one/0.jpg,one/3.jpg,",
     ]
 
 

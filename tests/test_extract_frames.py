@@ -67,6 +67,10 @@ def test_a_film_that_breaks_off_gives_what_there_is(tmp_path):
     film.write_bytes(b"no film")
     with pytest.raises(pose.ImageError, match="gives no frame"):
         pose.extract_frames(film, tmp_path / "other")
+    with pytest.raises(FileNotFoundError, match="there is no such video"):
+        pose.extract_frames(tmp_path / "none.avi", tmp_path / "other")
+    with pytest.raises(pose.PoseError, match="count is a whole number"):
+        pose.extract_frames(film, tmp_path / "other", count=0)
     with pytest.raises(pose.PoseError, match="contains no film"):
         pose.extract_frames(tmp_path / "images", tmp_path / "other")
 

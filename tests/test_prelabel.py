@@ -97,9 +97,9 @@ def test_a_second_model_replaces_what_was_only_predicted(images):
     predictor = Still()
     prelabel(images, joints_txt, predictor)
     annotations = pose.read_annotations(joints_txt, predicted=True)
-    assert annotations.paths == ["a.png", "b.png"]
+    assert annotations.paths == ["a.png", "b.png", "a.png#2"]
     assert predictor.boxes["c.png"] is None
-    np.testing.assert_array_equal(predictor.boxes["a.png"], [[1, 2, 20, 40]])  # where the first one found the person
+    np.testing.assert_array_equal(predictor.boxes["a.png"], 2 * [[1, 2, 20, 40]])  # where the first one found people
     assert annotations["a.png"][0] == (1, 2)
     assert "0.100" not in status_file(joints_txt).read_text()
 
@@ -139,3 +139,32 @@ def test_confirmed_images_are_not_proposed_again(images):
     joints_txt.write_text(f"a.png {LINE}\n")
     (images / "c.png").unlink()
     assert pose.next_to_label(Still(), images, joints_txt) == [str(images / "b.png")]
+
+
+def test_what_somebody_confirms_while_the_model_runs_is_kept(images):
+    joints_txt = images.with_name("joints.txt")
+
+    class Slow(Still):
+        def predict(self, files, boxes=None):
+            joints_txt.write_text(f"a.png {LINE}\n")
+            return super().predict(files, boxes)
+
+    assert [os.path.basename(path) for path in prelabel(images, joints_txt, Slow())] == ["b.png"]
+    assert joints_txt.read_text().startswith(f"a.png {LINE}\n")
+
+
+def test_joints_of_another_skeleton_are_found_by_name(images, capsys):
+    joints_txt = images.with_name("joints.txt")
+    annotations = prelabel(images, joints_txt, Still(), skeleton=pose.COCO17)
+    assert "does not know nose, left_eye, right_eye, left_ear, right_ear: place them" in capsys.readouterr().out
+    elbow = pose.COCO17.index("left_elbow"), pose.KINECT20.index("left_elbow")
+    assert annotations.landmarks[0, elbow[0]].tolist() == [2 * elbow[1] + 1, 2 * elbow[1] + 2]
+    assert np.isnan(annotations.landmarks[0, 0]).all()
+    with pytest.raises(pose.PoseError, match="there is no image to label"):
+        prelabel(images, joints_txt, Still(), images=[], skeleton=pose.COCO17)
+
+
+def test_an_image_of_nobody_does_not_make_all_others_equal():
+    poses = np.array([[[0.0, 0.0]], [[1.0, 0.0]], [[3.0, 0.0]]])
+    known = np.array([[[np.nan, np.nan]], [[0.0, 0.0]]])
+    assert most_useful(np.array([0.9, 0.5, 0.5]), poses, known, 2) == [2, 1]

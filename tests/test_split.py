@@ -238,3 +238,27 @@ def test_a_file_that_is_no_pose_checkpoint_is_refused(tmp_path, model):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="is not a checkpoint of this project"):
         load_model(path)
+
+
+def test_images_stay_on_their_side_when_others_are_added(tmp_path):
+    (tmp_path / "images").mkdir()
+    lines = [f"{i}.png " + "1 2 3 4 " * 10 for i in range(70)]
+    for i in range(70):
+        (tmp_path / f"images/{i}.png").touch()
+
+    def split(count, **options):
+        (tmp_path / "joints.txt").write_text("\n".join(lines[:count]))
+        parts = split_dataset(tmp_path / "joints.txt", tmp_path / "images", tmp_path / "split", **options)
+        return [set(part.paths) for part in parts[:2]]
+
+    train, valid = split(50)
+    more_train, more_valid = split(70)
+    assert train < more_train
+    assert valid < more_valid
+    assert (len(more_train), len(more_valid)) == (56, 14)
+    assert split(70) == [more_train, more_valid]
+    assert split(70, seed=1) != [more_train, more_valid]  # asked for another split
+    # Now it is known who is who, and each was on both sides: split anew.
+    clips = ["clip,subject,action,first_image,last_image", "1,ann,walk,0.png,34.png", "2,bob,walk,35.png,69.png"]
+    (tmp_path / "clips.csv").write_text("\n".join(clips))
+    assert sorted(map(len, split(70, valid_share=0.5))) == [35, 35]

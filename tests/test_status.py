@@ -92,3 +92,20 @@ def test_clips_of_unconfirmed_images_follow_their_subject(tmp_path):
     assert (len(data.train), len(data.valid)) == (1, 2)
     assert {clip.subject + "0.png" for clip in data.valid} == {path[-6:] for path in split.valid.paths}
     assert all(len(clip) == 4 for clip in data.train + data.valid)
+
+
+def test_the_check_reads_the_status_file_too(joints_txt):
+    joints_txt.write_text(joints_txt.read_text().replace("b.png", "renamed.png"))
+    (warning,) = [one for one in pose.check_annotations(joints_txt).findings if one.kind == "status"]
+    assert (warning.level, "names 1 images that have no line, such as b.png" in warning.what) == ("warning", True)
+    status_file(joints_txt).write_text("what is this\n")
+    (error,) = [one for one in pose.check_annotations(joints_txt).findings if one.kind == "status"]
+    assert (error.level, "its first line must be" in error.what) == ("error", True)
+
+
+def test_labels_that_are_overwritten_take_their_status_with_them(joints_txt):
+    with pytest.raises(FileExistsError):
+        pose.write_annotations(joints_txt, pose.read_annotations(joints_txt))
+    assert status_file(joints_txt).exists()
+    pose.write_annotations(joints_txt, pose.read_annotations(joints_txt, predicted=True), overwrite=True)
+    assert len(pose.read_annotations(joints_txt)) == 3

@@ -15,7 +15,8 @@ from pose.check.report import Report
 from pose.check.split import check_copies, check_division
 from pose.check.systematic import check_file
 from pose.joints_file import read_table
-from pose.labels.status import PREDICTED, read_status
+from pose.labels.status import PREDICTED, read_status, status_file, status_images
+from pose.runtime.errors import DataError
 from pose.runtime.findings import Finding
 from pose.skeleton import KINECT20
 
@@ -34,6 +35,8 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
     """
     read = [read_table(path, skeleton) for path in (joints_txt, valid_txt) if path]
     tables = [table for table, _ in read]
+    for table in tables:
+        table.sort_by_person()
     findings = [finding for table, found in read for finding in found + check_names(table)]
     findings += [finding for table in tables for finding in check_status(table)]
     if image_dir is not None:
@@ -54,11 +57,21 @@ def check_annotations(joints_txt, image_dir=None, valid_txt=None, clips_csv=None
 
 
 def check_status(table):
-    """A note if some images have joints that nobody has confirmed. Raises DataError for a damaged status file."""
-    status, _ = read_status(table.file, table.names, table.skeleton)
-    count = (status == PREDICTED).any(axis=1).sum()
-    what = f"{count} of {len(table)} images have joints that a model predicted, and are left out of training"
-    return [table.finding("note", "predicted", what, "confirm them with pose.Labeller")] if count else []
+    """Findings about the status file: its faults, images that nobody has confirmed, and lines about other images."""
+    try:
+        status, _ = read_status(table.file, table.names, table.skeleton)
+        others = status_images(table.file) - set(table.names)
+    except DataError as error:
+        return [table.finding("error", "status", str(error), "or remove that file, if all is confirmed")]
+    findings, count = [], (status == PREDICTED).any(axis=1).sum()
+    if count:
+        what = f"{count} of {len(table)} images have joints that nobody has confirmed, and are left out of training"
+        findings.append(table.finding("note", "predicted", what, "confirm them with pose.Labeller"))
+    if others:
+        what = f"{status_file(table.file)} names {len(others)} images that have no line, such as {min(others)}"
+        todo = "if images were renamed, rename them there, too: otherwise what a model predicted counts as confirmed"
+        findings.append(table.finding("warning", "status", what, todo))
+    return findings
 
 
 def check_landmarks(table, clip_of):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pose.check import check_annotations
 from pose.runtime.errors import PoseError
-from pose.skeleton import skeleton_named
+from pose.skeleton import SKELETON_HELP, skeleton_named
 
 
 def main(argv=None):
@@ -23,11 +23,7 @@ def main(argv=None):
     parser.add_argument(
         "--clips", type=Path, help="the clips file (by default clips.csv next to --joints, if it exists)"
     )
-    parser.add_argument(
-        "--skeleton",
-        default="KINECT20",
-        help="KINECT20 (default), COCO17, MPII16, LSP14, BODY25, PENN13, or a JSON file of names, limbs and torso",
-    )
+    parser.add_argument("--skeleton", default="KINECT20", help=SKELETON_HELP)
     parser.add_argument("--out", type=Path, help="write findings.json, summary.png and worst.png into this folder")
     args = parser.parse_args(argv)
 

@@ -20,7 +20,7 @@ RARE = 0.05  # of the steps: joints that stay exactly still more often were draw
 MOVED = 0.1  # torsos that the joints move meanwhile, on average
 
 
-_NUMBER = re.compile(r"\d+(?=(\.\w+)?$)")  # at the end of an image's name
+_NUMBER = re.compile(r"\d+(?=(\.\w+)?(#\d+)?$)")  # at the end of an image's name
 
 
 class Films(NamedTuple):

@@ -32,6 +32,8 @@ def extract_frames(films, image_dir, count=60):
     Returns the images' paths, in order. Raises MissingError and ImageError as `read_frames` does, DataError for a
     folder without films and for two films of the same name, ExistsError where the folder has images of another film.
     """
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise DataError(f"count is a whole number of frames, or None for all of them, not {count!r:.60}")
     films = _list_films(films)
     if len({film.stem for film in films}) < len(films):
         raise DataError("two films have the same name, so their frames would mix; rename one of them")

@@ -12,10 +12,10 @@ import numpy as np
 
 from pose.annotations import AnnotationError, Annotations, joints_lines, relative_name
 from pose.images import list_images
-from pose.joints_file import joints_line, read_table
+from pose.joints_file import JOINTS, joints_line, read_table
 from pose.labels.status import PREDICTED, read_status, status_file, write_status
 from pose.people import image_file, person_key, person_number
-from pose.runtime.errors import MissingError
+from pose.runtime.errors import DataError, MissingError
 from pose.runtime.files import read_bytes, write_atomically
 from pose.runtime.findings import raise_errors
 from pose.skeleton import KINECT20, skeleton_of
@@ -46,7 +46,7 @@ class Labels:
         return bool(np.isnan(self.landmarks).all() and (self.status == PREDICTED).all())
 
     @property
-    def begun(self):
+    def touched(self):
         """Whether a person has labelled a joint."""
         return bool((self.status != PREDICTED).any())
 
@@ -58,7 +58,7 @@ class Labels:
         return UNSURE if (self.status == PREDICTED).any() else DONE
 
     @property
-    def sureness(self):
+    def mean_confidence(self):
         """The mean confidence of the predicted joints, in 0 … 1; 1 if there is none."""
         predicted = self.confidence[self.status == PREDICTED]
         return float(np.nan_to_num(predicted).mean()) if len(predicted) else 1.0
@@ -80,7 +80,8 @@ class LabelStore:
         person of photo.jpg.
     Every read looks at the files, so that nothing is lost if somebody else writes them, too. Lines of other images and
     comments stay as they are.
-    Raises AnnotationError with all faults of the file, MissingError if the folder or all images are missing.
+    Raises AnnotationError with all faults of the file, MissingError if the folder or all images are missing, DataError
+    if `images` is empty.
     """
 
     def __init__(self, joints_txt, image_dir, skeleton=KINECT20, images=None):
@@ -94,9 +95,11 @@ class LabelStore:
         self.read()
         if self._labels and not any(self.file(key) in self._row_of for key in self._labels):
             raise MissingError(f"{image_dir}: has none of the images of {joints_txt}; is that the right folder?")
+        if not self.keys:
+            raise DataError("there is no image to label: `images` is empty")
         if images is None:
             rank = {UNSURE: 0, TO_DO: 1, DONE: 2}
-            self.keys.sort(key=lambda key: (rank[self.state(key)], self.labels(key).sureness))
+            self.keys.sort(key=lambda key: (rank[self.state(key)], self.labels(key).mean_confidence))
 
     @property
     def labelled(self):
@@ -135,7 +138,7 @@ class LabelStore:
     def least_sure(self):
         """The key with the least sure predicted joints; None if no joint is predicted."""
         unsure = [key for key in self.keys if self.state(key) == UNSURE]
-        return min(unsure, key=lambda key: self.labels(key).sureness, default=None)
+        return min(unsure, key=lambda key: self.labels(key).mean_confidence, default=None)
 
     def read(self):
         """Reads the files, unless they are as they were. Raises AnnotationError with all faults."""
@@ -166,13 +169,19 @@ class LabelStore:
         return aside
 
     def predict(self, predicted):
-        """Writes what a model predicted, {key: `Labels`}, in place of all lines of these pictures."""
+        """Writes what a model predicted, {key: `Labels`}, in place of all lines of these pictures.
+
+        Pictures in which a person has labelled a joint meanwhile are left alone. Returns what was written.
+        """
         self.read()
-        files = {self.file(key) for key in predicted}
-        none = Labels.none(len(self.skeleton))
-        changes = {key: none for key in self._labels if self.file(key) in files} | predicted
-        self._put(changes, {key: self._line(key, labels) for key, labels in changes.items()})
-        self._write(UNSURE)
+        touched = {self.file(key) for key, labels in self._labels.items() if labels.touched}
+        predicted = {key: labels for key, labels in predicted.items() if self.file(key) not in touched}
+        files, none = {self.file(key) for key in predicted}, Labels.none(len(self.skeleton))
+        gone = {key: none for key in self._labels if self.file(key) in files and key not in predicted}
+        for changes, state in ((gone, TO_DO), (predicted, UNSURE)):
+            self._put(changes, {key: self._line(key, labels) for key, labels in changes.items()})
+            self._write(state)
+        return predicted
 
     def _content(self):
         """The bytes of the joints file and of the status file."""
@@ -219,7 +228,8 @@ class LabelStore:
 
         A new line comes after that of the image before it in the folder, since clips need this order.
         """
-        if self.skeleton.names != skeleton_of(len(self.skeleton)).names and not self._labels:
+        named = any(line.startswith(JOINTS) for _, line in self._lines)
+        if not self._labels and not named and self.skeleton.names != skeleton_of(len(self.skeleton)).names:
             self._lines.append((None, f"{joints_line(self.skeleton)}\n"))
         if self._lines and not self._lines[-1][1].endswith(("\n", "\r")):
             self._lines[-1] = (self._lines[-1][0], f"{self._lines[-1][1]}\n")
@@ -250,7 +260,7 @@ class LabelStore:
             lambda: write_atomically(self.joints_txt, text),
             lambda: write_status(self.joints_txt, keys, self.skeleton, status, confidence),
         ]
-        for step in steps if state == DONE else reversed(steps):
+        for step in reversed(steps) if state == UNSURE else steps:
             step()
         self._seen = self._content()
 

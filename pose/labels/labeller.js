@@ -63,8 +63,8 @@ class JointLabeller {
       command(["y", "Ctrl+y", "Shift+z", "Ctrl+Shift+z"], () => this.undo("future", "past"), "redo", "↷ Redo"),
       command(["g"], () => this.guess(), "guessed: placed, but covered", "≈ Guessed"),
       command(["h"], () => this.hide(), "not visible: cannot be placed", "– Not visible"),
-      command(["Delete", "Backspace"], () => this.takeOff([this.joint]), "take the joint off"),
-      command(["Shift+Delete"], () => this.takeOff(this.skeleton.names.map((_, k) => k)), "take all off"),
+      command(["Delete", "Backspace"], () => this.takeOff([this.joint]), "remove the joint"),
+      command(["Shift+Delete"], () => this.takeOff(this.skeleton.names.map((_, k) => k)), "remove all joints"),
       command(["n"], () => this.select(this.joint + 1), "next joint", "", ["n", "b"]),
       command(["b"], () => this.select(this.joint - 1)),
       ...this.arrows(),
@@ -120,8 +120,14 @@ class JointLabeller {
       const button = this.joints.children[k];
       button.setAttribute("aria-pressed", k === this.joint);
       button.setAttribute("aria-label", `${joint.replace(/_/g, " ")}: ${this.statusText(k)}`);
-      button.lastChild.textContent = this.isOpen(k) ? "" : MARKS[this.labels.status[k]];
+      button.lastChild.textContent = this.mark(k);
     });
+  }
+
+  mark(joint) {
+    if (this.isOpen(joint)) return "";
+    const isEmpty = this.labels.status[joint] === "confirmed" && !this.labels.landmarks[joint];
+    return isEmpty ? MARKS.hidden : MARKS[this.labels.status[joint]];
   }
 
   statusText(joint) {
@@ -265,7 +271,7 @@ class JointLabeller {
     else if (latest) latest.base = sent.labels;
     if (this.key === key && this.labels) this.base = sent.labels;
     this.take(answer);
-    if (answer.aside) this.say(`${key} was changed elsewhere, too. Yours are in ${this.file}, the others in ${answer.aside}.`, "bad");
+    if (answer.aside) this.say(`${key} was changed elsewhere, too. Your version is in ${this.file}, the other one in ${answer.aside}.`, "bad");
   }
 
   // Editing
@@ -333,6 +339,7 @@ class JointLabeller {
 
   select(joint) {
     if (!this.labels) return;
+    this.justHidden = false;
     this.joint = (joint + this.skeleton.names.length) % this.skeleton.names.length;
     this.refresh();
   }
@@ -355,6 +362,7 @@ class JointLabeller {
 
   hide() {
     this.edit((labels) => this.set(labels, this.joint, null, "hidden"));
+    this.justHidden = true; // a click does not place it again, unless it is selected anew
     if (this.labels) this.advance();
   }
 
@@ -399,7 +407,7 @@ class JointLabeller {
     const open = this.labels.landmarks.filter((_, joint) => this.isOpen(joint)).length;
     if (open && !this.asked) {
       this.asked = true;
-      return this.say(`${open} joint${open > 1 ? "s are" : " is"} not placed. Enter once more: they are not visible.`, "bad");
+      return this.say(`${open} joint${open > 1 ? "s are" : " is"} not placed. Press Enter again to mark them as not visible.`, "bad");
     }
     this.edit((labels) => {
       labels.status.forEach((status, joint) => {
@@ -463,7 +471,8 @@ class JointLabeller {
   /** Takes the joint under the pointer, or puts the selected one there if it is not placed. */
   grab(place, near) {
     const taken = this.jointAt(place, near);
-    if (taken === null && !(this.isOpen(this.joint) && this.isInside(toImage(this.view, place)))) return;
+    const free = !this.labels.landmarks[this.joint] && !this.justHidden;
+    if (taken === null && !(free && this.isInside(toImage(this.view, place)))) return;
     this.grabbed = { isNew: taken === null, offset: [0, 0], start: place };
     if (taken === null) {
       this.edit(() => this.place(toImage(this.view, place)));

@@ -75,7 +75,7 @@ class Labeller:
         return picture(path, *size)
 
     def _save(self, message):
-        labels, base = (of_message(message[name]) for name in ("labels", "base"))
+        labels, base = (from_message(message[name]) for name in ("labels", "base"))
         aside = self.store.save(message["key"], labels, base)
         return {"aside": aside and os.fspath(aside), **self._set(message)}
 
@@ -97,7 +97,7 @@ def to_message(labels):
     return {"landmarks": landmarks, "status": [STATUSES[code] for code in labels.status], "confidence": confidence}
 
 
-def of_message(message):
+def from_message(message):
     """The `Labels` of lists from the browser."""
     nowhere = (np.nan, np.nan)
     landmarks = np.array([nowhere if place is None else place for place in message["landmarks"]], np.float64)

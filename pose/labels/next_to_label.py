@@ -18,15 +18,16 @@ def next_to_label(predictor, image_dir, joints_txt, count=20):
     Raises DataError for a folder without images, and whatever `Predictor.predict` raises.
     """
     store = LabelStore(joints_txt, image_dir, predictor.skeleton)
-    people = predict_people(predictor, store, untouched(store))
+    people = predict_people(predictor, store, untouched(store))  # {key: `Prediction`}
     if not people:
         return []
     unsure = np.array([1 - person.confidence.mean() for person in people.values()])
     poses = in_box(np.array([person.landmarks for person in people.values()]))
-    labelled = [labels.landmarks for labels in store.labelled.values() if labels.begun]
+    labelled = [labels.landmarks for labels in store.labelled.values() if labels.touched]
     known = in_box(np.array(labelled)) if labelled else poses[:0]
-    files = list(people)
-    return [str(store.path(files[row])) for row in most_useful(unsure, poses, known, count)]
+    keys = list(people)
+    rows = most_useful(unsure, poses, known, len(keys) if len(keys) < 2 * count else 2 * count)
+    return list(dict.fromkeys(str(store.path(keys[row])) for row in rows))[:count]
 
 
 def in_box(landmarks):
@@ -39,14 +40,16 @@ def most_useful(unsure, poses, known, count):
     """The rows, at most `count`, of the largest products of `unsure` and the distance to the nearest other pose.
 
     unsure: (N,); poses: (N, K, 2); known: (M, K, 2), the poses that are labelled. The distance between two poses is the
-    mean of their joints'; NaN joints do not count. If nothing is known, the first is the one that is the least sure.
+    mean of their joints'; NaN joints do not count. A pose that has no joint in common with any other is as far away as
+    the farthest. If nothing is known, the first is the one that is the least sure.
     """
     nearest = np.full(len(poses), np.inf)
     for pose in known:
         nearest = np.minimum(nearest, _distance(poses, pose))
     rows = []
     for _ in range(min(count, len(poses))):
-        useful = unsure * nearest if np.isfinite(nearest).any() else unsure.copy()
+        farthest = nearest.max(where=np.isfinite(nearest), initial=0) or 1.0
+        useful = unsure * np.minimum(nearest, farthest)
         useful[rows] = -1
         rows.append(int(np.nan_to_num(useful, nan=0).argmax()))
         nearest = np.minimum(nearest, _distance(poses, poses[rows[-1]]))
@@ -54,7 +57,8 @@ def most_useful(unsure, poses, known, count):
 
 
 def _distance(poses, pose):
-    """The mean distance of the joints of poses (N, K, 2) from those of one (K, 2), (N,); 0 without common joints."""
+    """The mean distance of the joints of poses (N, K, 2) from those of one (K, 2), (N,); infinite if none is common."""
     distance = np.linalg.norm(poses - pose, axis=2)
     known = np.isfinite(distance)
-    return np.where(known, distance, 0).sum(axis=1) / np.maximum(1, known.sum(axis=1))
+    mean = np.where(known, distance, 0).sum(axis=1) / np.maximum(1, known.sum(axis=1))
+    return np.where(known.any(axis=1), mean, np.inf)

@@ -1,6 +1,7 @@
 """`prelabel`: landmarks that a model predicts, for a person to correct."""
 
 import warnings
+from collections import defaultdict
 
 import numpy as np
 
@@ -22,7 +23,7 @@ SOMEBODY = 0.2  # least score of a person where somebody is in the image; lower 
 ANYBODY = 0.5  # least score where several people are looked for
 
 
-def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
+def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None, skeleton=None):
     """Predicts the landmarks in a folder of images and writes them to a joints file, to be confirmed by a person.
 
     joints_txt: is made, or added to. Images in which somebody has confirmed a joint are left alone; lines that were
@@ -30,14 +31,18 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     model: "mediapipe" (its files are downloaded once; needs the package openvino), "pretrained" for the network that
         comes with this package, or a `Predictor`, an hourglass or the path of its checkpoint. All but "mediapipe" look
         where the joints file has the person already, so let "mediapipe" go first if people are small in the images.
-    people: how many people in an image at most; more than one with "mediapipe" only.
+    people: how many people in an image "mediapipe" looks for, at most. The others predict those that the joints file
+        has, or one.
     images: paths of the images to look at; by default all in the folder and its sub-folders.
+    skeleton: the joints to write, found by name among the model's; those that it lacks are left to be placed. By
+        default the model's own.
     Prints how many images it predicted. Returns the predicted `Annotations`.
     Raises DataError if nobody is found in any image, AnnotationError if the joints file has faults, and whatever the
     model's files raise.
     """
     model = _model(model, people)
-    skeleton = getattr(model, "skeleton", KINECT20)
+    own = getattr(model, "skeleton", KINECT20)
+    skeleton = skeleton or own
     store = LabelStore(joints_txt, image_dir, skeleton, images)
     files, todo = list(dict.fromkeys(map(store.file, store.keys))), untouched(store)
     if isinstance(model, ReadyMade):
@@ -51,12 +56,23 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None):
     )
     if todo and not found:
         raise DataError(f"nobody was found in {len(todo)} images of {image_dir}; label them with pose.Labeller")
-    status = np.full(len(skeleton), PREDICTED, np.uint8)
-    labels = {key: Labels(np.asarray(one.landmarks, float), status, one.confidence) for key, one in found.items()}
-    if labels:
-        store.predict(labels)
+    lacking = [name for name in skeleton.names if name not in own.names]
+    if lacking:
+        print(f"the model does not know {', '.join(lacking)}: place them by hand")
+    labels = {key: _as_labels(one, own, skeleton) for key, one in found.items()}
+    labels = store.predict(labels) if labels else labels
     landmarks = np.array([one.landmarks for one in labels.values()]).reshape(-1, len(skeleton), 2)
     return Annotations([str(store.image_dir / key) for key in labels], landmarks, skeleton=skeleton)
+
+
+def _as_labels(person, own, skeleton):
+    """The `Labels` of a person with the joints `own`, in the order of `skeleton`; NaN for joints not among them."""
+    landmarks = np.full((len(skeleton), 2), np.nan)
+    confidence = np.full(len(skeleton), np.nan, np.float32)
+    for k, name in enumerate(skeleton.names):
+        if name in own.names:
+            landmarks[k], confidence[k] = person.landmarks[own.index(name)], person.confidence[own.index(name)]
+    return Labels(landmarks, np.full(len(skeleton), PREDICTED, np.uint8), confidence)
 
 
 def _model(model, people):
@@ -72,22 +88,30 @@ def _model(model, people):
 
 def untouched(store):
     """The image files of a `LabelStore` in which no person has labelled a joint, as a list of names."""
-    begun = {store.file(key) for key, labels in store.labelled.items() if labels.begun}
-    return [file for file in dict.fromkeys(map(store.file, store.keys)) if file not in begun]
+    touched = {store.file(key) for key, labels in store.labelled.items() if labels.touched}
+    return [file for file in dict.fromkeys(map(store.file, store.keys)) if file not in touched]
 
 
 def predict_people(predictor, store, files):
-    """{file: `Prediction`}. Where the `LabelStore` has the person in a file, it looks there; else at the whole image.
-
-    Warns of files that cannot be read, and leaves them out.
+    """{key: `Prediction`} of the people in image files: of those that the `LabelStore` has there, each in its own box,
+    or, without any, of one person in the whole image. Warns of files that cannot be read, and leaves them out.
     """
 
+    people = defaultdict(list)
+    for key in store.keys:
+        people[store.file(key)].append(store.labels(key).landmarks)
+
     def find(file):
-        landmarks = store.labels(file).landmarks
-        low, high = np.fmin.reduce(landmarks), np.fmax.reduce(landmarks)
-        return predictor.predict([str(store.path(file))], [np.hstack([low, high])] if (high > low).all() else None)
+        path, boxes = str(store.path(file)), _boxes(people[file])
+        return predictor.predict([path] * len(boxes), boxes) if boxes else predictor.predict([path])
 
     return _find_in(find, files)
+
+
+def _boxes(people):
+    """The boxes (4,) px around landmarks (K, 2), for each of a list, as a list; none where there are too few."""
+    ends = [(np.fmin.reduce(landmarks), np.fmax.reduce(landmarks)) for landmarks in people]
+    return [np.hstack([low, high]) for low, high in ends if (high > low).all()]
 
 
 def _find_in(find, files):

@@ -2,7 +2,7 @@
 
 A line per joint, `image,joint,status,confidence`, of those that are not simply confirmed; a joint without a line is, as
 is all of a joints file without such a file. The status is one of
-    predicted   a model put it there, and nobody has looked at it; `confidence` (0 … 1) is the model's
+    predicted   nobody has confirmed it: a model put it there, with `confidence` (0 … 1), or it is not placed yet
     guessed     a person put it there without seeing it, because something covers it
     hidden      a person said that it cannot be placed; it has no coordinates
 """
@@ -36,27 +36,38 @@ def read_status(joints_txt, names, skeleton):
     """
     status = np.full((len(names), len(skeleton)), CONFIRMED, np.uint8)
     confidence = np.full(status.shape, np.nan, np.float32)
+    row_of = {name: row for row, name in enumerate(names)}
+    for line, place in _lines(joints_txt):
+        try:
+            joint, value = skeleton.index(line["joint"]), STATUSES.index(line["status"])
+            number = float(line["confidence"] or "nan")
+        except ValueError:
+            raise DataError(
+                f"{place}: expected a joint of the skeleton, one of {', '.join(STATUSES)}, and a number or nothing, "
+                f"not {','.join(line[column] for column in COLUMNS[1:])}; correct the line"
+            ) from None
+        row = row_of.get(line["image"])
+        if row is not None:
+            status[row, joint], confidence[row, joint] = value, number
+    return status, confidence
+
+
+def status_images(joints_txt):
+    """The names of the images in the status file of a joints file, as a set."""
+    return {line["image"] for line, _ in _lines(joints_txt)}
+
+
+def _lines(joints_txt):
+    """Each line of the status file of a joints file as {column: text}, and its place; none if there is no such file."""
     path = status_file(joints_txt)
     if not path.exists():
-        return status, confidence
-    row_of = {name: row for row, name in enumerate(names)}
+        return
     with open_text(path, "status file", newline="") as file:
         reader = csv.DictReader(file, restval="")
         if not set(COLUMNS) <= set(reader.fieldnames or ()):
             raise DataError(f"{path}: its first line must be {','.join(COLUMNS)}")
         for line in reader:
-            try:
-                joint, value = skeleton.index(line["joint"]), STATUSES.index(line["status"])
-                number = float(line["confidence"] or "nan")
-            except ValueError:
-                raise DataError(
-                    f"{path}, line {reader.line_num}: expected a joint of the skeleton, one of {', '.join(STATUSES)}, "
-                    f"and a number or nothing, not {','.join(line[column] for column in COLUMNS[1:])}; correct the line"
-                ) from None
-            row = row_of.get(line["image"])
-            if row is not None:
-                status[row, joint], confidence[row, joint] = value, number
-    return status, confidence
+            yield line, f"{path}, line {reader.line_num}"
 
 
 def write_status(joints_txt, names, skeleton, status, confidence):

@@ -1,7 +1,7 @@
 // Shared by the labellers of joints and of clips, whose scripts follow this one.
 
-const SILENCE = "The kernel does not answer: it is busy, or was restarted; then run the cell again.";
-const PATIENCE = 5000; // ms until a kernel that does not answer is mentioned
+const SILENCE = "The kernel is not responding. It may be busy; if it was restarted, run the cell again.";
+const PATIENCE = 5000; // ms until a kernel that does not respond is mentioned
 const KEY_NAMES = {
   ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", PageUp: "Page ↑", PageDown: "Page ↓",
   " ": "Space", Delete: "Del", Escape: "Esc",

@@ -8,7 +8,7 @@ from pathlib import Path
 from pose.annotations import read_annotations
 from pose.runtime import distributed
 from pose.runtime.errors import PoseError
-from pose.skeleton import skeleton_named
+from pose.skeleton import SKELETON_HELP, skeleton_named
 from pose.split import read_and_split
 from pose.training import TrainConfig, fit
 
@@ -28,11 +28,7 @@ def main(argv=None):
         help="validate on these; by default on a fifth of --joints (by person if there is a clips.csv)",
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder for checkpoints and history.csv")
-    parser.add_argument(
-        "--skeleton",
-        default="KINECT20",
-        help="KINECT20 (default), COCO17, MPII16, LSP14, BODY25, PENN13, or a JSON file of names, limbs and torso",
-    )
+    parser.add_argument("--skeleton", default="KINECT20", help=SKELETON_HELP)
     parser.add_argument("--predicted", action="store_true", help="also train on what only a model has labelled")
     parser.add_argument("--resume", action="store_true", help="resume the training in --out")
     hyperparameters = [field for field in fields(TrainConfig) if field.name != "augmentation"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from pose.annotations import as_annotations, relative_name
 from pose.images import read_picture
-from pose.labels.formats.people import Labels, to_annotations
+from pose.labels.formats.people import LabelFile, to_annotations
 from pose.labels.formats.source import malformed, read_json, with_slashes
 from pose.people import image_file
 from pose.runtime.errors import ExistsError
@@ -33,7 +33,7 @@ def read_coco(path, image_dir=None, skeleton=KINECT20, mapping=None):
     `name#2`. Prints which joint became which, with the number of labels, and counts what was left out.
     Raises MissingError, FileError, and DataError if the file is damaged or has no keypoints.
     """
-    content, labels = read_json(path, "COCO file"), Labels(path)
+    content, labels = read_json(path, "COCO file"), LabelFile(path)
     with malformed(path, "categories and images", "COCO"):
         categories = {category["id"]: category for category in content["categories"]}
         images = {image["id"]: with_slashes(image["file_name"]) for image in content["images"]}

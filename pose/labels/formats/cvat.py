@@ -6,7 +6,7 @@ Format: "CVAT XML format", docs.cvat.ai. Coordinates count from the image's corn
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pose.labels.formats.people import Labels, add_points, to_annotations
+from pose.labels.formats.people import LabelFile, add_points, to_annotations
 from pose.labels.formats.source import FRAME_NAME, frame_path, malformed, video_name, with_slashes
 from pose.runtime.errors import DataError
 from pose.runtime.files import read_bytes
@@ -25,7 +25,7 @@ def read_cvat(path, image_dir=None, skeleton=KINECT20, mapping=None, frame_name=
         `frame`, its number in the video, from 0. Tracks number the people of a video.
     The other arguments, result and errors are those of `read_coco`. Boxes and other shapes are counted.
     """
-    root, labels = _read(path), Labels(path)
+    root, labels = _read(path), LabelFile(path)
     with malformed(path, "its labels", "CVAT"):
         for label in root.iter("label"):
             _add_skeleton(labels, label)

@@ -9,7 +9,7 @@ import csv
 import numpy as np
 
 from pose.labels.formats.hdf5 import SIGNATURE, array, open_hdf5, texts
-from pose.labels.formats.people import Labels, to_annotations
+from pose.labels.formats.people import LabelFile, to_annotations
 from pose.labels.formats.source import FRAME_NAME, frame_path, malformed, video_name, with_slashes
 from pose.runtime.errors import DataError
 from pose.runtime.files import open_text, read_bytes
@@ -29,7 +29,7 @@ def read_deeplabcut(path, image_dir=None, skeleton=KINECT20, mapping=None, frame
     The number of a person is that of the individual. The other arguments, result and errors are those of `read_coco`;
     also raises PackageError for an H5 file without h5py.
     """
-    labels = Labels(path)
+    labels = LabelFile(path)
     is_h5 = read_bytes(path, "DeepLabCut file").startswith(SIGNATURE)
     columns, images, values = _read_h5(path) if is_h5 else _read_csv(path)
     labels.add_joints([joint for _, joint, _ in columns])

@@ -6,7 +6,7 @@ Format: "Export annotations", labelstud.io. 0 % is the image's left or upper edg
 import re
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pose.labels.formats.people import Labels, add_points, to_annotations
+from pose.labels.formats.people import LabelFile, add_points, to_annotations
 from pose.labels.formats.source import malformed, read_json, with_slashes
 from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
@@ -24,7 +24,7 @@ def read_label_studio(path, image_dir=None, skeleton=KINECT20, mapping=None):
     cancelled counts; the others are counted.
     The arguments, result and errors are those of `read_coco`.
     """
-    content, labels, addresses = read_json(path, "Label Studio file"), Labels(path), {}
+    content, labels, addresses = read_json(path, "Label Studio file"), LabelFile(path), {}
     with malformed(path, "its top level", "Label Studio"):
         tasks = list(enumerate(content, start=1))
     for number, task in tasks:

@@ -6,7 +6,7 @@ Format: labelme's own, github.com/wkentaro/labelme. Coordinates count from the i
 import posixpath
 from pathlib import Path
 
-from pose.labels.formats.people import Labels, add_points, to_annotations
+from pose.labels.formats.people import LabelFile, add_points, to_annotations
 from pose.labels.formats.source import in_order, malformed, read_json, with_slashes
 from pose.runtime.errors import MissingError
 from pose.skeleton import KINECT20
@@ -21,7 +21,7 @@ def read_labelme(path, image_dir=None, skeleton=KINECT20, mapping=None):
         folder; of one that lies elsewhere (`../images/a.jpg`) only the last part of the name remains.
     The other arguments, result and errors are those of `read_coco`. Shapes other than points are counted.
     """
-    labels, path = Labels(path), Path(path)
+    labels, path = LabelFile(path), Path(path)
     files = in_order(path.rglob("*.json")) if path.is_dir() else [path]
     if not files:
         raise MissingError(f"{path}: contains no JSON file; pass the folder with labelme's files")

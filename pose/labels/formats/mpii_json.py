@@ -4,7 +4,7 @@ Andriluka et al., "2D Human Pose Estimation: New Benchmark and State of the Art 
 from 1, as in MATLAB.
 """
 
-from pose.labels.formats.people import Labels, to_annotations
+from pose.labels.formats.people import LabelFile, to_annotations
 from pose.labels.formats.source import malformed, read_json, with_slashes
 from pose.skeleton import KINECT20, MPII16
 
@@ -16,7 +16,7 @@ def read_mpii_json(path, image_dir=None, skeleton=KINECT20, mapping=None):
 
     Its joints are called as in `MPII16`. Arguments, result and errors are those of `read_coco`.
     """
-    content, labels = read_json(path, "MPII file"), Labels(path)
+    content, labels = read_json(path, "MPII file"), LabelFile(path)
     labels.add_joints(MPII16.names)
     labels.limbs = list(MPII16.limbs)
     with malformed(path, "its top level", "MPII"):

@@ -6,7 +6,7 @@ Cao et al., "OpenPose: Realtime Multi-Person 2D Pose Estimation using Part Affin
 
 from pathlib import Path
 
-from pose.labels.formats.people import Labels, to_annotations
+from pose.labels.formats.people import LabelFile, to_annotations
 from pose.labels.formats.source import in_order, malformed, read_json
 from pose.runtime.errors import DataError, MissingError
 from pose.skeleton import BODY25, KINECT20
@@ -28,7 +28,7 @@ def read_openpose(path, image_dir=None, skeleton=KINECT20, mapping=None, suffix=
     The joints are called as in `BODY25`. The other arguments, result and errors are those of `read_coco`; the number of
     a person is no identity from frame to frame.
     """
-    labels = Labels(path)
+    labels = LabelFile(path)
     labels.limbs = list(BODY25.limbs)
     for file in _files(path):
         content = read_json(file, "OpenPose file")

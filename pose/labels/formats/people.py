@@ -29,7 +29,7 @@ class Person(NamedTuple):
 
 
 @dataclass
-class Labels:
+class LabelFile:
     """A file of labels: `path`, its joints' names, pairs of them as limbs, its people, and what it has besides."""
 
     path: object

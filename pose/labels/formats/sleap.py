@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from pose.labels.formats.hdf5 import array, open_hdf5, texts
-from pose.labels.formats.people import Labels, to_annotations
+from pose.labels.formats.people import LabelFile, to_annotations
 from pose.labels.formats.source import FRAME_NAME, frame_path, video_name, with_slashes
 from pose.runtime.errors import DataError
 from pose.skeleton import KINECT20
@@ -29,7 +29,7 @@ def read_sleap(path, image_dir=None, skeleton=KINECT20, mapping=None, frame_name
     If the file has tracks, the number of a person is that of the track, from 1.
     The other arguments, result and errors are those of `read_coco`; also raises PackageError without h5py.
     """
-    labels = Labels(path)
+    labels = LabelFile(path)
     with open_hdf5(path, "SLEAP") as file:
         if "tracks" in file:
             _add_tracks(labels, file, frame_name)

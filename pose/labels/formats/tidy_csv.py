@@ -2,12 +2,13 @@
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from pose.annotations import as_annotations, relative_name
-from pose.labels.formats.people import Labels, to_annotations
+from pose.labels.formats.people import LabelFile, to_annotations
 from pose.labels.formats.source import malformed
 from pose.people import image_file, person_number
 from pose.runtime.errors import DataError, ExistsError
@@ -64,17 +65,17 @@ def _labelled(annotations):
 
 def _predicted(predictions):
     """The same of predictions; those of arrays have a number instead of an image."""
-    people, count = [], {}
+    people, count = [], Counter()
     for row, one in enumerate(predictions):
-        image = row if one.path is None else str(one.path)
-        count[image] = count.get(image, 0) + 1
-        people.append((image, count[image], one.skeleton.names, one.landmarks, one.confidence))
+        image, number = (row, 1) if one.path is None else (image_file(str(one.path)), person_number(str(one.path)))
+        people.append((image, number + count[one.path], one.skeleton.names, one.landmarks, one.confidence))
+        count[one.path] += one.path is not None
     return people
 
 
 def read_csv(path, image_dir=None, skeleton=KINECT20, mapping=None):
     """The landmarks of a table from `write_csv`. Arguments, result and errors are those of `read_coco`."""
-    labels, people = Labels(path), {}
+    labels, people = LabelFile(path), {}
     with open_text(path, "table of landmarks", newline="") as file, malformed(path, "its text", "write_csv"):
         reader = csv.DictReader(file, restval="")
         if not set(COLUMNS) <= set(reader.fieldnames or ()):
