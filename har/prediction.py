@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -29,19 +29,21 @@ PROGRESS_STEP = 256  # images between two updates of the progress bar
 def predict_annotations(predictor, images, cache_dir=None, min_confidence=0.0):
     """The landmarks that a `Predictor` finds, as `Annotations`, which can be used instead of labelled ones.
 
-    images: a folder (sorted by name, 9 before 10, with sub-folders) or a list of paths, such as `annotations.paths`.
+    images: a folder (sorted by name, 9 before 10, with sub-folders), a list of paths, or `Annotations`, whose labels
+        then tell people of the same picture apart (photo.jpg and photo.jpg#2): each is looked for in the labelled box.
     cache_dir: a folder for caching the result, or None. The cache is used only for the same weights, settings, image
         names and image contents.
     min_confidence: landmarks of lower confidence become NaN.
     Returns `Annotations`, in the order of `images`. Raises whatever `Predictor.predict` raises.
     """
-    paths = [str(path) for path in list_images(images)]
+    paths = images.paths if isinstance(images, Annotations) else [str(path) for path in list_images(images)]
+    boxes = boxes_of_several(images) if isinstance(images, Annotations) else {}
     if not paths:
         raise DataError("there is no image to predict landmarks in")
-    cache = Path(cache_dir) / f"landmarks_{_key(predictor, paths)}.safetensors" if cache_dir else None
+    cache = Path(cache_dir) / f"landmarks_{_key(predictor, paths, boxes)}.safetensors" if cache_dir else None
     found = _read_cache(cache) if cache else None
     if found is None:
-        found = _predict(predictor, paths)
+        found = _predict(predictor, paths, boxes)
         if cache:
             save_tensors(cache, found, {"kind": "predicted landmarks", "images": len(paths)})
     landmarks = np.where((found["confidence"] >= min_confidence)[..., None], found["landmarks"], np.nan)
@@ -56,20 +58,34 @@ def _read_cache(cache):
         return None
 
 
-def _predict(predictor, paths):
+def boxes_of_several(annotations):
+    """{path: (left, top, right, bottom) px} of the labels of people who share their picture with others."""
+    count = Counter(map(image_file, annotations.paths))
+    rows = [row for row, path in enumerate(annotations.paths) if count[image_file(path)] > 1]
+    low, high = (extreme(annotations.landmarks[rows], axis=1) for extreme in (np.fmin.reduce, np.fmax.reduce))
+    boxes = zip(rows, np.hstack([low, high]), strict=True)
+    return {annotations.paths[row]: box for row, box in boxes if (box[2:] > box[:2]).all()}
+
+
+def _predict(predictor, paths, boxes):
     """{"landmarks": (M, K, 2) float64, "confidence": (M, K) float32}, image px."""
     predictions = []
     with progress_bar(len(paths), "landmarks", "images") as bar:
         for start in range(0, len(paths), PROGRESS_STEP):
-            predictions += predictor.predict(paths[start : start + PROGRESS_STEP])
-            bar.update(len(predictions) - bar.n)
+            part = paths[start : start + PROGRESS_STEP]
+            boxed, free = [path for path in part if path in boxes], [path for path in part if path not in boxes]
+            found = predictor.predict(free) if free else []
+            found += predictor.predict(boxed, [boxes[path] for path in boxed]) if boxed else []
+            of_path = {prediction.path: prediction for prediction in found}
+            predictions += [of_path[path] for path in part]
+            bar.update(len(part))
     return {
         "landmarks": torch.from_numpy(np.stack([prediction.landmarks for prediction in predictions])),
         "confidence": torch.from_numpy(np.stack([prediction.confidence for prediction in predictions])),
     }
 
 
-def _key(predictor, paths):
+def _key(predictor, paths, boxes):
     """A hash of everything that the predicted landmarks depend on."""
     settings = (predictor.inp_res, predictor.flip_test, predictor.backend, predictor.precision, predictor.skeleton,
                 getattr(predictor.model, "settings", type(predictor.model)))  # fmt: skip
@@ -79,6 +95,7 @@ def _key(predictor, paths):
     for name, tensor in predictor.model.state_dict().items():
         digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     for path in paths:
+        digest.update(boxes[path].tobytes() if path in boxes else b"")
         digest.update(Path(path).name.encode("utf-8", "surrogateescape"))
         digest.update(hashlib.sha256(read_bytes(image_file(path), "image")).digest())
     return digest.hexdigest()[:16]

@@ -45,6 +45,7 @@ from pose.labels.next_to_label import next_to_label
 from pose.labels.prelabel import prelabel
 from pose.loss import heatmap_loss
 from pose.mpii import load_mpii_checkpoint
+from pose.people import image_file, person_number
 from pose.plotting import (
     LiveCurves,
     draw_landmarks,
@@ -115,6 +116,7 @@ __all__ = [
     "hg1",
     "hg2",
     "hg8",
+    "image_file",
     "landmarks_to_heatmaps",
     "latest_run",
     "load_model",
@@ -125,6 +127,7 @@ __all__ = [
     "next_to_label",
     "normalised_distances",
     "pck",
+    "person_number",
     "plot_annotations",
     "plot_augmented",
     "plot_confidence",

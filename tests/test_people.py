@@ -5,6 +5,7 @@ import pytest
 
 import har
 import pose
+from har.prediction import _predict, boxes_of_several
 from pose.check import check_annotations
 from pose.clips import read_clips
 from pose.people import image_file, person_key, person_number
@@ -134,10 +135,31 @@ def test_the_check_follows_each_person_of_a_film(tmp_path):
     body, lines = pose.read_annotations(pose.SAMPLE / "joints.txt").landmarks[0], []
     for i in range(12):
         for person, x in (("", 0), ("#2", 300)):
-            landmarks = body + [x + i, 0]
+            landmarks = body + np.array([x + i, 0])
             if (i, person) == (6, "#2"):
                 landmarks[pose.KINECT20.index("right_hand")] += 200
             lines.append(f"f_{i:03}.jpg{person} " + " ".join(f"{value:.1f}" for value in landmarks.ravel()))
     (tmp_path / "joints.txt").write_text("\n".join(lines))
     jumps = [one for one in check_annotations(tmp_path / "joints.txt").findings if one.kind == "jump"]
     assert [(one.image, one.joint) for one in jumps] == [("f_006.jpg#2", "right_hand")]
+
+
+def test_people_of_one_picture_are_looked_for_where_they_are_labelled(pair):
+    annotations = pose.read_annotations(*pair).select([0, 1, 2])  # f0.png, f0.png#2, f1.png
+
+    class Middle:
+        """A predictor that finds everybody in the middle of the box."""
+
+        def predict(self, images, boxes=None):
+            boxes = boxes or [(0, 0, 200, 200)] * len(images)
+            seen.update(zip(images, boxes, strict=True))
+            return [
+                pose.Prediction(
+                    np.full((20, 2), (box[0] + box[2]) / 2), np.ones(20, np.float32), np.zeros(2), 1.0, path
+                )
+                for path, box in zip(images, boxes, strict=True)
+            ]
+
+    boxes = boxes_of_several(annotations)
+    found = _predict(Middle(), annotations.paths, boxes)["landmarks"][:, 0, 0].tolist()
+    assert found == [64.5, 144.5, 100.0]  # f1.png shows one of these people only: looked for in the whole image
