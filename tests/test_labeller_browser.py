@@ -23,6 +23,22 @@ if not os.path.exists(CHROMIUM):
     pytest.skip(f"needs Chromium at {CHROMIUM}", allow_module_level=True)
 
 PHOTOGRAPHS = [f"person_01_wave_1_00{frame}.jpg" for frame in range(5)]
+TRAIN = """
+parts = pose.split_dataset("five/joints.txt", "five/images", "five/split", valid_share=0.4)
+config = pose.TrainConfig(inp_res=64, channels=16, epochs=1, batch_size=2, bf16=False)
+data = [config.build_dataset(part, is_train=False) for part in parts[:2]]
+pose.fit(config.build_model(), *data, config, "five/run")
+print("trained on", len(data[0]))
+"""
+TRAIN_ON_CLIPS = """
+import pose
+annotations = pose.read_annotations("clips/joints.txt")
+clips = har.read_clips("clips/clips.csv", annotations)
+config = har.HarConfig(epochs=1, batch_size=3, hidden=8)
+data = config.build_dataset(annotations, clips, ["walk", "wave"], is_train=True)
+har.fit(config.build_head(2, annotations.skeleton), data, None, config, "clips/run")
+print("trained on", len(data))
+"""
 SHOTS = os.environ.get("LABELLER_SHOTS")  # a folder for pictures of what the tests see
 
 
@@ -120,7 +136,7 @@ def test_five_photographs_are_labelled_though_the_kernel_is_killed(jupyter, open
     sample = read_annotations(SAMPLE / "joints.txt", SAMPLE / "images")
     truth = {name: sample.landmarks[sample.paths.index(str(SAMPLE / "images" / name))] for name in PHOTOGRAPHS}
     size = cv2.imread(str(folder / "images" / PHOTOGRAPHS[0])).shape[1::-1]
-    page = open_notebook('import pose\npose.Labeller("five/joints.txt", "five/images")', "1 + 1")
+    page = open_notebook('import pose\npose.Labeller("five/joints.txt", "five/images")', TRAIN)
     run_cell(page)
     screen = Screen(page)
 
@@ -166,6 +182,8 @@ def test_five_photographs_are_labelled_though_the_kernel_is_killed(jupyter, open
         screen.click(place, size)
     screen.press("Enter")
     screen.until("Everything is done")
+    run_cell(page, 1)
+    page.locator(".jp-OutputArea-output", has_text="trained on 3").wait_for(timeout=120_000)
 
     found, marked = labels(folder)
     assert list(found) == PHOTOGRAPHS
@@ -253,7 +271,7 @@ def test_three_clips_are_marked_in_notebook(jupyter, open_notebook):
     text = "\n".join(f"{'walking' if 'walk' in line else 'waving'}/{line}" for line in lines)
     (folder / "joints.txt").write_text(text)
     cell = 'har.ClipLabeller("clips/clips.csv", "clips/images", ["walk", "wave"], joints_txt="clips/joints.txt")'
-    page = open_notebook(f"import har\n{cell}", "1 + 1", kind=NOTEBOOK)
+    page = open_notebook(f"import har\n{cell}", TRAIN_ON_CLIPS, kind=NOTEBOOK)
     run_cell(page)
     screen = Screen(page)
     screen.until("F where an action begins")
@@ -290,3 +308,5 @@ def test_three_clips_are_marked_in_notebook(jupyter, open_notebook):
         (3, 7),
         (8, 15),
     ]
+    run_cell(page, 1)
+    page.locator(".jp-OutputArea-output", has_text="trained on 3").wait_for(timeout=120_000)
