@@ -15,7 +15,7 @@ from itertools import islice
 
 import numpy as np
 
-from pose.people import person_number
+from pose.people import image_file, person_key, person_number
 from pose.runtime.files import encoding_of
 from pose.runtime.findings import Finding
 
@@ -333,7 +333,8 @@ def _of_names(table, rows):
             findings.append(table.finding("error", "name", f"{name!r} leaves the image folder", todo, row))
         elif same in first:
             what = f"{name!r} is already on line {table.lines[first[same]]}"
-            todo = f"keep one of the two lines, or write {name}#2 if it is the second person of this picture"
+            other = person_key(image_file(name), person_number(name) + 1)
+            todo = f"keep one of the two lines, or write {other} if it is another person of this picture"
             findings.append(table.finding("error", "duplicate", what, todo, row))
         else:
             first[same] = row

@@ -82,7 +82,7 @@ class Screen:
 
     def wait(self, key):
         """Waits until the picture is shown."""
-        self.root.locator(f'canvas[aria-label*="{key}"]').wait_for(timeout=60_000)
+        self.root.locator(f'canvas[aria-label*="{key}"]').wait_for(timeout=120_000)
         self.page.wait_for_timeout(150)  # until the canvas has the picture's shape
 
     def place(self, landmark, size):
@@ -102,7 +102,7 @@ class Screen:
             self.page.keyboard.press(key)
 
     def until(self, text, where=".note"):
-        self.root.locator(where, has_text=text).wait_for(timeout=20_000)
+        self.root.locator(where, has_text=text).wait_for(timeout=60_000)
 
     def shot(self, name):
         if SHOTS:
@@ -170,7 +170,7 @@ def test_five_photographs_are_labelled_though_the_kernel_is_killed(jupyter, open
     until(lambda: len(labels(folder)[0]) == 3)
     screen.click(truth[PHOTOGRAPHS[3]][0], size)
     jupyter.kill_kernels()
-    page.locator("dialog button").first.click(timeout=20_000)
+    page.locator("dialog button").first.click(timeout=60_000)
     run_cell(page)
 
     screen = Screen(page)

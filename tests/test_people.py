@@ -59,7 +59,7 @@ def test_a_missing_picture_is_named_without_the_number(pair):
 
 def test_a_name_twice_is_advised_to_be_numbered(pair):
     pair[0].write_text(pair[0].read_text().replace("#2", ""))
-    with pytest.raises(pose.AnnotationError, match=r"write f0.png#2 if it is the second person"):
+    with pytest.raises(pose.AnnotationError, match=r"write f0.png#2 if it is another person"):
         pose.read_annotations(*pair)
 
 

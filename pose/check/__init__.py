@@ -62,7 +62,11 @@ def check_status(table):
         status, _ = read_status(table.file, table.names, table.skeleton)
         others = status_images(table.file) - set(table.names)
     except DataError as error:
-        return [table.finding("error", "status", str(error), "or remove that file, if all is confirmed")]
+        return [
+            table.finding(
+                "error", "status", str(error), "without that file what a model predicted would count as confirmed"
+            )
+        ]
     findings, count = [], (status == PREDICTED).any(axis=1).sum()
     if count:
         what = f"{count} of {len(table)} images have joints that nobody has confirmed, and are left out of training"

@@ -32,8 +32,13 @@ class Kernel {
     const id = `${this.view} ${++this.count}`;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      setTimeout(() => this.waiting.has(id) && this.onSilence(), PATIENCE);
-      this.model.send({ ...content, ask: kind, id });
+      const send = () => this.model.send({ ...content, ask: kind, id });
+      setTimeout(() => {
+        if (!this.waiting.has(id)) return;
+        this.onSilence();
+        if (kind === "start") send(); // a kernel that was just starting may have missed it
+      }, PATIENCE);
+      send();
     });
   }
 

@@ -83,16 +83,24 @@ class Jupyter:
 
 
 def run_cell(page, index=0):
-    """Runs a cell of the notebook that a page shows, as soon as the kernel takes it."""
+    """Runs a cell of the notebook that a page shows, until it is done; again where a kernel that starts forgot it."""
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-    before = cell.locator(".jp-InputPrompt").inner_text()
-    for _ in range(PATIENCE // 2):
+    prompt = cell.locator(".jp-InputPrompt")
+    before, end = prompt.inner_text(), time.monotonic() + 3 * PATIENCE
+    while time.monotonic() < end:
         cell.locator(".cm-content").click()
         page.keyboard.press("Shift+Enter")
         for _ in range(20):
-            if cell.locator(".jp-InputPrompt").inner_text() != before:
-                return
+            if prompt.inner_text() != before:
+                break
             page.wait_for_timeout(100)
+        else:
+            continue
+        while "*" in prompt.inner_text() and time.monotonic() < end:
+            page.wait_for_timeout(100)
+        if any(letter.isdigit() for letter in prompt.inner_text()):
+            return
+    raise TimeoutError(f"the cell does not run: {cell.inner_text()[-2000:]}")
 
 
 def free_port():
