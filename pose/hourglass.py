@@ -96,7 +96,7 @@ class StackedHourglass(nn.Module):
         self.loss, self.sigma = loss, sigma
         self.skeleton, self.inp_res = skeleton_of(num_joints, skeleton), inp_res
         self.recompute = False
-        self.start, self.new_joints = "", ()
+        self.start, self.start_res, self.new_joints = "", None, ()
         self.register_buffer("mean", torch.full((3, 1, 1), 0.5))
         self.register_buffer("std", torch.full((3, 1, 1), 0.25))
         self.register_buffer("trained_joints", torch.ones(num_joints, dtype=torch.bool))

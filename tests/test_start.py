@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+import pose
 from pose import KINECT20, PoseError, Skeleton, TrainConfig, fit, load_model, save_model
 from pose.runtime.errors import DataError
+from pose.training.hourglass import PoseTask
 from pose.training.start import exchange_sides
 
 TINY = TrainConfig(inp_res=64, channels=16, batch_size=4, epochs=1, bf16=False, seed=1)
@@ -135,3 +137,18 @@ def test_model_and_configuration_must_have_the_same_start(checkpoint, tiny_annot
     data = config.build_dataset(tiny_annotations, True), config.build_dataset(tiny_annotations, False)
     with pytest.raises(DataError, match="the model has start=''"):
         fit(TINY.build_model(), *data, config, tmp_path / "run")
+
+
+def test_sides_are_compared_at_the_size_of_the_weights(tmp_path, capsys):
+    """At twice its size the network is too poor to tell left from right."""
+    annotations = pose.read_annotations(pose.SAMPLE / "joints.txt", pose.SAMPLE / "images").select(range(0, 800, 100))
+    for exchanged in (False, True):
+        if exchanged:
+            annotations.landmarks[:] = annotations.landmarks[:, KINECT20.mirrored]
+        config = TrainConfig(start="pretrained", inp_res=256, epochs=1, batch_size=8, bf16=False)
+        model = config.build_model()
+        data = config.build_dataset(annotations, is_train=False)
+        PoseTask(model, data, data, config).begin()
+        said = capsys.readouterr().out
+        assert "for an input of 128 px, not 256" in said
+        assert ("left and right exchanged" in said) == exchanged

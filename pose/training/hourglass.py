@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn.functional import interpolate
 from torch.utils.data import Dataset, DistributedSampler, IterableDataset
 
 from pose.checkpoints import save_model
@@ -122,7 +123,7 @@ class PoseTask(Task):
         exchange = distributed.from_first(self._sides_are_exchanged)
         if exchange:
             exchange_sides(self.model)
-        self.about_data["start"] = about = describe_start(self.model, exchange)
+        self.about_data["start"] = about = describe_start(self.model, self.config.inp_res, exchange)
         if distributed.rank() == 0:
             print(about)
 
@@ -132,10 +133,12 @@ class PoseTask(Task):
         if not self.model.skeleton.is_two_sided:
             return False
         self.model.eval()
-        losses = torch.zeros(2)
+        losses, res = torch.zeros(2), self.model.start_res or self.config.inp_res  # px, that of the weights
         for images, heatmaps, _ in islice(self.batches(0), BATCHES_TO_COMPARE):
+            images = interpolate(images, res, mode="area") if images.shape[-1] != res else images
             with autocast(self.device, self.bf16):
-                output = self.model(to_device(images, self.device))[-1].cpu()
+                output = self.model(to_device(images, self.device))[-1].float().cpu()
+            output = interpolate(output, heatmaps.shape[-1], mode="bilinear")
             for i, seen in enumerate((output, output[:, self.model.skeleton.mirrored])):
                 losses[i] += heatmap_loss([seen], heatmaps, self.model.loss, self.model.sigma)
         return bool(losses[1] < losses[0])

@@ -8,7 +8,7 @@ from pose.runtime.errors import DataError
 
 
 def take_over(model, start):
-    """Gives a new `StackedHourglass` the weights of another, and sets its `start` and `new_joints`.
+    """Gives a new `StackedHourglass` the weights of another, and sets its `start`, `start_res` and `new_joints`.
 
     start: "pretrained" or the path of a checkpoint. Joints are found by name; those that the other network has no
         labels of keep the weights they have.
@@ -26,7 +26,7 @@ def take_over(model, start):
     trained = [name for name, known in zip(other.skeleton.names, other.trained_joints, strict=True) if known]
     shared = [name for name in model.skeleton.names if name in trained]
     _copy_weights(model, other, shared)
-    model.start = start
+    model.start, model.start_res = start, other.inp_res
     model.new_joints = tuple(name for name in model.skeleton.names if name not in shared)
 
 
@@ -45,12 +45,17 @@ def _copy_weights(model, other, shared):
             tensor.copy_(source[name])
 
 
-def describe_start(model, exchanged):
-    """A sentence about what a network took over and what is new; exchanged: whether left and right were swapped."""
+def describe_start(model, inp_res, exchanged):
+    """A sentence about what a network took over and what is new.
+
+    inp_res: of the training, px; exchanged: whether left and right were swapped.
+    """
     count, new = len(model.skeleton), ", ".join(model.new_joints)
     taken = f"{count - len(model.new_joints)} of {count} joints" if new else f"all {count} joints"
     about = f"starting from {model.start}: the body and {taken} taken over"
     about += f"; new: {new}" if new else ""
+    if model.start_res not in (None, inp_res):
+        about += f"; these weights are for an input of {model.start_res} px, not {inp_res}, and have to adapt first"
     return about + ("; left and right exchanged, as in mirrored images" if exchanged else "")
 
 
