@@ -1,4 +1,4 @@
-"""`next_to_label`: the images whose labels would teach a model most."""
+"""`next_to_label`: the images of which a model is least sure, in poses unlike those labelled."""
 
 import numpy as np
 
