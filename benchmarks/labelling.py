@@ -4,7 +4,7 @@
     python benchmarks/labelling.py lsp --data data/lsp --start WITHOUT_LSP --out runs/labelling
 
 A joint needs no correction if it is nearer than 0.1 torsos to its label; people who are not trained on are tested.
-First, on photographs, the models that need no labels: MediaPipe's on the labelled box, and the weights to start from.
+First, on photographs, the models that need no labels: MediaPipe's on the whole image, and the weights to start from.
 Then hourglasses trained for half a minute (see time_to_accuracy.py) on 20, 50, 100 and 200 labels: added at random, or
 as `next_to_label` chooses them with the hourglass of the labels before. What has a line in OUT/SET.csv is not repeated.
 """
@@ -15,12 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from photographs import boxes_of
 from time_to_accuracy import CONFIG, SETS, read_table, train
 
 import pose
 from pose.labels import ReadyMade, fetch_models
+from pose.labels.blazepose import NOBODY
 from pose.labels.next_to_label import in_box, most_useful
+from pose.labels.prelabel import SOMEBODY
 
 COUNTS = (20, 50, 100, 200)  # labels
 POOL = 2000  # images to choose from
@@ -51,10 +52,9 @@ def correct(model, test):
 
 
 def mediapipe(test):
-    """The same of MediaPipe's model."""
-    ready = ReadyMade(fetch_models(), min_score=0.2)
-    boxes = boxes_of(test.landmarks)
-    found = [ready.predict(path, [box])[0].landmarks for path, box in zip(test.paths, boxes, strict=True)]
+    """The same of MediaPipe's model, as `prelabel` uses it: its surest person in the whole image."""
+    ready = ReadyMade(fetch_models(), SOMEBODY)
+    found = [(ready.predict(path) or [NOBODY])[0].landmarks for path in test.paths]
     return pose.score(np.array(found, float), test.landmarks, test.skeleton).summary()["pck@0.1"]
 
 

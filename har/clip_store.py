@@ -1,14 +1,13 @@
 """`ClipStore`: a clips file while people mark clips. Every change reads the file first, so several may do so."""
 
 import csv
-import io
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
 from pose.clips import COLUMNS, ClipError, parse_clips
 from pose.people import person_number
 from pose.runtime.errors import DataError
-from pose.runtime.files import open_text, write_atomically
+from pose.runtime.files import open_text, write_csv
 from pose.runtime.findings import raise_errors
 
 
@@ -109,12 +108,8 @@ class ClipStore:
         rows += new.values()
         if not rows:
             return self.clips_csv.unlink(missing_ok=True)
-        text = io.StringIO()
-        columns = list(dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)]))
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(self.clips_csv, text.getvalue())
+        columns = dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)], "")
+        write_csv(self.clips_csv, [columns | row for row in rows])
 
     def _check_free(self, clip, others):
         """Raises DataError if the row of a clip shares frames with one of the others."""

@@ -19,6 +19,7 @@ from pose.annotations import (
     write_annotations,
 )
 from pose.clips import ClipError, parse_clips
+from pose.labels.status import status_file
 from pose.people import image_file, person_number
 from pose.runtime.errors import DataError, MissingError, PoseError
 from pose.runtime.files import write_atomically
@@ -112,8 +113,10 @@ def read_and_split(joints_txt, image_dir, valid_share=0.2, seed=0, skeleton=KINE
     annotations = read_annotations(joints_txt, image_dir, skeleton, predicted)
     clips_csv = Path(joints_txt).with_name("clips.csv")
     groups = None
-    if clips_csv.exists():  # the clips may show images that are left out
-        everything = read_annotations(joints_txt, image_dir, skeleton, predicted=True)
+    if clips_csv.exists():
+        everything = annotations
+        if status_file(joints_txt).exists():  # the clips may show images that are left out
+            everything = read_annotations(joints_txt, image_dir, skeleton, predicted=True)
         subject = dict(zip(everything, subjects_of(everything, clips_csv, image_dir), strict=True))
         groups = [subject[path] for path in annotations]
     kept = _extended(annotations, groups, earlier, image_dir, valid_share, seed) if earlier else None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import pose
+from pose.labels.blazepose import Person, ReadyMade
 from pose.labels.next_to_label import in_box, most_useful
 from pose.labels.prelabel import prelabel
 from pose.labels.status import CONFIRMED, PREDICTED, read_status, status_file, write_status
@@ -168,3 +169,19 @@ def test_an_image_of_nobody_does_not_make_all_others_equal():
     poses = np.array([[[0.0, 0.0]], [[1.0, 0.0]], [[3.0, 0.0]]])
     known = np.array([[[np.nan, np.nan]], [[0.0, 0.0]]])
     assert most_useful(np.array([0.9, 0.5, 0.5]), poses, known, 2) == [2, 1]
+
+
+def test_the_ready_made_model_may_have_files_of_its_own(images):
+    class Own(ReadyMade):
+        """As if made with ReadyMade(folder): finds the same two people everywhere."""
+
+        def __init__(self):
+            pass
+
+        def predict(self, image, boxes=None):
+            return [Person(np.full((20, 2), x, np.float32), np.full(20, 0.9, np.float32)) for x in (10, 60)]
+
+    annotations = prelabel(images, images.with_name("joints.txt"), Own(), people=2)
+    assert [os.path.basename(path) for path in annotations] == [
+        name for letter in "abc" for name in (f"{letter}.png", f"{letter}.png#2")
+    ]

@@ -1,7 +1,6 @@
 """`extract_frames`: the frames of films as images to be labelled."""
 
 import csv
-import io
 import warnings
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from sklearn.cluster import KMeans
 from pose.films import timed_frames
 from pose.images import ImageError, read_image
 from pose.runtime.errors import DataError, ExistsError
-from pose.runtime.files import write_atomically
+from pose.runtime.files import write_atomically, write_csv
 
 FILM_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
 SMALL = 16  # px, side of the thumbnails that are compared
@@ -60,11 +59,8 @@ def _extract(film, folder, count):
             paths.append(folder / f"frame_{number:06d}.jpg")
             times[paths[-1].name] = (number, f"{seconds:.4f}")
             _write(paths[-1], frame, film)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [("image", "frame", "time"), *((name, *times[name]) for name in sorted(times))]
-    )
-    write_atomically(folder / "times.csv", text.getvalue())
+    lines = [{"image": name, "frame": times[name][0], "time": times[name][1]} for name in sorted(times)]
+    write_csv(folder / "times.csv", lines)
     return paths
 
 

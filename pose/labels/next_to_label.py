@@ -26,7 +26,7 @@ def next_to_label(predictor, image_dir, joints_txt, count=20):
     labelled = [labels.landmarks for labels in store.labelled.values() if labels.touched]
     known = in_box(np.array(labelled)) if labelled else poses[:0]
     keys = list(people)
-    rows = most_useful(unsure, poses, known, len(keys) if len(keys) < 2 * count else 2 * count)
+    rows = most_useful(unsure, poses, known, 2 * count)  # two may be of one image
     return list(dict.fromkeys(str(store.path(keys[row])) for row in rows))[:count]
 
 
@@ -51,7 +51,7 @@ def most_useful(unsure, poses, known, count):
         farthest = nearest.max(where=np.isfinite(nearest), initial=0) or 1.0
         useful = unsure * np.minimum(nearest, farthest)
         useful[rows] = -1
-        rows.append(int(np.nan_to_num(useful, nan=0).argmax()))
+        rows.append(int(useful.argmax()))
         nearest = np.minimum(nearest, _distance(poses, poses[rows[-1]]))
     return rows
 

@@ -29,10 +29,11 @@ def prelabel(image_dir, joints_txt, model=READY_MADE, people=1, images=None, ske
     joints_txt: is made, or added to. Images in which somebody has confirmed a joint are left alone; lines that were
         only predicted are replaced. In joints.status.csv each joint gets the status "predicted" and its confidence.
     model: "mediapipe" (its files are downloaded once; needs the package openvino), "pretrained" for the network that
-        comes with this package, or a `Predictor`, an hourglass or the path of its checkpoint. All but "mediapipe" look
+        comes with this package, or a `ReadyMade` (with a copy of the files of your own), a `Predictor`, an hourglass or
+        the path of its checkpoint. All but MediaPipe's look
         where the joints file has the person already, so let "mediapipe" go first if people are small in the images.
-    people: how many people in an image "mediapipe" looks for, at most. The others predict those that the joints file
-        has, or one.
+    people: how many people in an image MediaPipe's model looks for, at most. The others predict those that the joints
+        file has, or one.
     images: paths of the images to look at; by default all in the folder and its sub-folders.
     skeleton: the joints to write, found by name among the model's; those that it lacks are left to be placed. By
         default the model's own.
@@ -77,11 +78,12 @@ def _as_labels(person, own, skeleton):
 
 def _model(model, people):
     """The `ReadyMade` or the `Predictor` that is meant."""
-    if people < 1 or (people > 1 and model != READY_MADE):
+    is_ready_made = isinstance(model, ReadyMade) or (isinstance(model, str) and model == READY_MADE)
+    if people < 1 or (people > 1 and not is_ready_made):
         raise DataError(f"people is 1, or more with the model {READY_MADE!r}, not {people!r} with {model!r:.60}")
     if isinstance(model, str) and model == READY_MADE:
         return ReadyMade(fetch_models(), SOMEBODY if people == 1 else ANYBODY)
-    if isinstance(model, Predictor):
+    if isinstance(model, (ReadyMade, Predictor)):
         return model
     return Predictor(pretrained() if isinstance(model, str) and model == SHIPPED else model)
 
@@ -96,7 +98,6 @@ def predict_people(predictor, store, files):
     """{key: `Prediction`} of the people in image files: of those that the `LabelStore` has there, each in its own box,
     or, without any, of one person in the whole image. Warns of files that cannot be read, and leaves them out.
     """
-
     people = defaultdict(list)
     for key in store.keys:
         people[store.file(key)].append(store.labels(key).landmarks)

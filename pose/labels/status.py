@@ -8,13 +8,12 @@ is all of a joints file without such a file. The status is one of
 """
 
 import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
 from pose.runtime.errors import DataError
-from pose.runtime.files import open_text, write_atomically
+from pose.runtime.files import open_text, write_csv
 
 STATUSES = ("confirmed", "predicted", "guessed", "hidden")
 CONFIRMED, PREDICTED, GUESSED, HIDDEN = range(len(STATUSES))
@@ -73,17 +72,12 @@ def _lines(joints_txt):
 def write_status(joints_txt, names, skeleton, status, confidence):
     """Writes the status file of a joints file, or removes it if all are confirmed. Arguments as in `read_status`."""
     path = status_file(joints_txt)
-    rows = [
-        (
-            names[i],
-            skeleton.names[k],
-            STATUSES[status[i, k]],
-            "" if np.isnan(confidence[i, k]) else f"{confidence[i, k]:.3f}",
-        )
-        for i, k in np.argwhere(np.asarray(status) != CONFIRMED)
-    ]
-    if not rows:
-        return path.unlink(missing_ok=True)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-    write_atomically(path, text.getvalue())
+    lines = []
+    for i, k in np.argwhere(np.asarray(status) != CONFIRMED):
+        sure = "" if np.isnan(confidence[i, k]) else f"{confidence[i, k]:.3f}"
+        values = names[i], skeleton.names[k], STATUSES[status[i, k]], sure
+        lines.append(dict(zip(COLUMNS, values, strict=True)))
+    if lines:
+        write_csv(path, lines)
+    else:
+        path.unlink(missing_ok=True)
